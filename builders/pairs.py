@@ -1,0 +1,145 @@
+"""Any table of pairs: CSV, TSV, JSON, JSON Lines or Parquet, with the columns named on the command line.
+
+Rows with the same reference, target, category and split are one pair with several captions only if
+``--merge-captions`` is given; otherwise a pair that occurs twice is a fault of the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from mtbench.core.errors import MtbenchError, Problems, unknown
+from mtbench.core.types import SPLITS, Pair
+from mtbench.data.raw import Faults, Option, Published, RawDataset
+from mtbench.data.sources import Source
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMATS = {".csv", ".tsv", ".json", ".jsonl", ".parquet"}
+PART_OF = {"train": "train", "dev": "dev", "val": "test", "valid": "test", "validation": "test", "test": "test"}
+
+
+class Pairs:
+    """Your own table of pairs."""
+
+    summary: ClassVar[str] = "any CSV, TSV, JSON, JSON Lines or Parquet table of pairs"
+    licence: ClassVar[str] = "your own"
+    sources: ClassVar[Sequence[Source]] = ()
+    chains: ClassVar[str] = "one-per-target"
+    split: ClassVar[str] = "edge-target-disjoint"
+    gallery: ClassVar[str] = "all-images"
+    official: ClassVar[Mapping[str, str]] = PART_OF
+    published: ClassVar[Sequence[Published]] = ()
+    options: ClassVar[Sequence[Option]] = (
+        Option("reference", "column of the reference image", required=True),
+        Option("target", "column of the target image", required=True),
+        Option("feedback", "column of the feedback; repeat it for several captions", required=True, multiple=True),
+        Option("category", "column of the category: each has a gallery of its own [default: one for all]"),
+        Option("split-column", f"column of the published split: {', '.join(PART_OF)} [default: all train]"),
+        Option("merge-captions", "join the captions of rows that name the same pair", bool, default=False),
+    )
+
+    def prepare(self, raw: Path, **options: Any) -> Mapping[str, Path]:
+        """Nothing to make: the file is yours."""
+        return {}
+
+    def read(
+        self,
+        raw: Path,
+        *,
+        reference: str,
+        target: str,
+        feedback: Sequence[str],
+        category: str | None = None,
+        split_column: str | None = None,
+        merge_captions: bool = False,
+        **options: Any,
+    ) -> RawDataset:
+        """Read one table.
+
+        Raises:
+            MtbenchError: an unknown column, an empty field, a pair twice, a split of another name.
+        """
+        table = read_table(raw)
+        columns = [reference, target, *feedback, *(name for name in (category, split_column) if name)]
+        missing = sorted(set(columns) - set(table.columns))
+        if missing:
+            raise MtbenchError(
+                f"{raw} has no column {', '.join(map(repr, missing))}. It has: {', '.join(map(str, table.columns))}"
+            )
+        problems, faults = Problems(raw), Faults()
+        single = [""] * len(table)
+        references, targets = (_texts(table[name], name, problems) for name in (reference, target))
+        categories = _texts(table[category], category, problems) if category else single
+        splits = _texts(table[split_column], split_column, problems) if split_column else ["train"] * len(table)
+        captions = [_captions(values) for values in zip(*(table[name] for name in feedback), strict=True)]
+        found: dict[tuple[str, str, str, str], Pair] = {}
+        for row, key in enumerate(zip(categories, splits, references, targets, strict=True)):
+            where, texts = f"row {row + 1}", captions[row]
+            if split_column and splits[row] and splits[row] not in PART_OF:
+                problems.add(where, str(unknown("split", splits[row], PART_OF)))
+            if not all(isinstance(text, str) for text in texts):
+                problems.add(where, f"the feedback must be text, not {texts!r}")
+                continue
+            kept = tuple(text.strip() for text in texts if text.strip())
+            if len(kept) < len(texts) and kept:
+                faults.add("empty-caption", where)
+            if not kept:
+                problems.add(where, "the feedback is empty")
+            if key in found and not merge_captions:
+                first = int(found[key].pair_id.rpartition(".")[2]) + 1
+                problems.add(where, f"the same pair as row {first}; for several captions add --merge-captions")
+            elif key in found:
+                old = found[key]
+                merged = (*old.feedback, *(text for text in kept if text not in old.feedback))
+                found[key] = Pair(old.pair_id, old.reference, merged, old.target, old.category, old.split)
+            else:
+                found[key] = Pair(f"pairs.{row:05}", key[2], kept, key[3], key[0] or "all", key[1])
+        problems.raise_if_any()
+        if not found:
+            raise MtbenchError(f"{raw} holds no pair")
+        notes = [] if split_column else [f"No split column: every pair counts as {SPLITS[0]} before the re-split."]
+        return RawDataset(pairs=list(found.values()), faults=faults, notes=notes)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """The table in ``path``, every value as it stands: no text becomes a number or a missing value."""
+    import pandas as pd
+
+    if not path.is_file():
+        raise MtbenchError(f"{path} is no file: give the table of pairs with --raw")
+    suffix = path.suffix.lower()
+    try:
+        if suffix in (".csv", ".tsv"):
+            return pd.read_csv(path, sep="\t" if suffix == ".tsv" else ",", dtype=str, keep_default_na=False)
+        if suffix == ".parquet":
+            return pd.read_parquet(path)
+        if suffix in (".json", ".jsonl"):
+            return pd.read_json(path, lines=suffix == ".jsonl", dtype=False, convert_dates=False)
+    except Exception as error:  # each reader has its own errors for a malformed file
+        raise MtbenchError(f"{path} cannot be read as {suffix[1:]}: {error}") from error
+    raise MtbenchError(f"{path}: unknown kind of table {suffix!r}. Known: {', '.join(sorted(FORMATS))}")
+
+
+def _texts(column: pd.Series[Any], name: str, problems: Problems) -> list[str]:
+    """A column in which every field must hold a name; whole numbers are taken as names."""
+    texts = []
+    for row, value in enumerate(column):
+        text = str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+        if not text:
+            problems.add(f"row {row + 1}", f"{name!r} is empty" if value in ("", None) else f"{name!r} is {value!r}")
+        texts.append(text)
+    return texts
+
+
+def _captions(values: Sequence[Any]) -> list[Any]:
+    """The captions of one row: each feedback column holds a text or a list of texts."""
+    captions: list[Any] = []
+    for value in values:
+        if value is None or value != value:  # a missing value of the table
+            continue
+        captions.extend(value if isinstance(value, (list, tuple)) or hasattr(value, "tolist") else [value])
+    return captions

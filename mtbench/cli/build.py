@@ -1,0 +1,138 @@
+"""``mtbench build BUILDER``: one subcommand for each builder, with the options that only it has."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mtbench.cli.tables import build_report
+from mtbench.core.errors import MtbenchError
+from mtbench.core.registry import BUILDERS
+
+if TYPE_CHECKING:
+    from mtbench.data.raw import Builder
+
+COMMON = (
+    click.Option(["--raw"], type=click.Path(path_type=Path), required=True, help="Folder (or file) of the raw data."),
+    click.Option(["--out"], type=click.Path(path_type=Path), required=True, help="Folder to write; must not exist."),
+    click.Option(
+        ["--chains"], help="all-paths, maximal, leaf-suffix, one-per-target or edge-disjoint. [default: the builder's]"
+    ),
+    click.Option(["--cycles"], default="stop", show_default=True, help="At an image already shown: stop, drop, keep."),
+    click.Option(["--min-turns"], type=int, default=2, show_default=True, help="Fewest turns of a transaction."),
+    click.Option(["--max-turns"], type=int, default=4, show_default=True, help="Most turns of a transaction."),
+    click.Option(["--same-category"], is_flag=True, help="Leave out pairs that cross from one subcategory to another."),
+    click.Option(
+        ["--self-loops"], default="drop", show_default=True, help="Pairs from an image to itself: drop (and count), refuse."
+    ),
+    click.Option(["--split"], help="official or edge-target-disjoint. [default: the builder's]"),
+    click.Option(
+        ["--dev-share"], type=float, default=0.05, show_default=True, help="Share of the components that become dev."
+    ),
+    click.Option(
+        ["--test-share"], type=float, default=0.15, show_default=True, help="The same for test, under a re-split."
+    ),
+    click.Option(["--split-seed"], type=int, default=0, show_default=True, help="Seed of the split's hash."),
+    click.Option(
+        ["--gallery"], help="split-list, session-images or all-images. [default: the builder's; all-images for a re-split]"
+    ),
+    click.Option(["--images"], type=click.Path(path_type=Path), help="Folder of image files, at any depth."),
+    click.Option(
+        ["--image-captions"], type=click.Path(path_type=Path), help="JSON {image: caption}, or a folder of such files."
+    ),
+    click.Option(["--name"], help="Name of the benchmark."),
+    click.Option(["--fetch"], is_flag=True, help="Download what is missing, with resume and hash check."),
+    click.Option(["--overwrite"], is_flag=True, help="Replace the folder if it exists."),
+    click.Option(["--json", "as_json"], is_flag=True, help="Print the manifest as JSON."),
+)
+
+
+class Builders(click.Group):
+    """The subcommands are the registered builders, and any ``file.py:Class``."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return BUILDERS.names()
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        builder: Builder = BUILDERS.get(cmd_name)()
+        own = [
+            click.Option(
+                [f"--{option.name}"],
+                type=click.Path(path_type=Path) if option.type is Path else option.type,
+                is_flag=option.type is bool,
+                help=option.help,
+                default=() if option.multiple and option.default is None else option.default,
+                show_default=option.default not in (None, False),
+                required=option.required,
+                multiple=option.multiple,
+            )
+            for option in builder.options
+        ]
+
+        def run(raw: Path, out: Path, fetch: bool, overwrite: bool, as_json: bool, **options: Any) -> None:
+            manifest = _run(cmd_name, builder, raw, out, options, fetch=fetch, overwrite=overwrite)
+            if as_json:
+                import json
+
+                click.echo(json.dumps(manifest, indent=2, ensure_ascii=False))
+            else:
+                click.echo(build_report(manifest, out))
+
+        return click.Command(
+            cmd_name,
+            callback=run,
+            params=[*own, *COMMON],
+            short_help=builder.summary,
+            help=f"{builder.summary}.\n\n\b\n{_layout(builder)}",
+        )
+
+
+@click.command(cls=Builders)
+def build() -> None:
+    """Turn raw pairs into a multi-turn benchmark."""
+
+
+def _run(
+    name: str,
+    builder: Builder,
+    raw: Path,
+    out: Path,
+    options: dict[str, Any],
+    *,
+    fetch: bool,
+    overwrite: bool,
+) -> Mapping[str, Any]:
+    from mtbench.chains.policies import Rule
+    from mtbench.chains.splits import SplitRule
+    from mtbench.data.build import BuildOptions
+    from mtbench.data.build import build as build_benchmark
+
+    rule = Rule(options.pop("min_turns"), options.pop("max_turns"), options.pop("cycles"))
+    split_rule = SplitRule(
+        dev_share=options.pop("dev_share"), test_share=options.pop("test_share"), seed=options.pop("split_seed")
+    )
+    own = {key: options.pop(key) for key in [option.name.replace("-", "_") for option in builder.options]}
+    if fetch and not builder.sources:
+        raise MtbenchError(f"the builder {name!r} has nothing to download: its raw files are your own; leave --fetch out")
+    return build_benchmark(
+        name,
+        builder,
+        raw,
+        out,
+        BuildOptions(rule=rule, split_rule=split_rule, extra=own, **options),
+        download=fetch,
+        overwrite=overwrite,
+        progress=sys.stderr.isatty(),
+    ).manifest
+
+
+def _layout(builder: Builder) -> str:
+    """The raw layout, from the docstring of the builder's module."""
+    import inspect
+
+    text = inspect.getdoc(inspect.getmodule(type(builder))) or ""
+    return text.replace("``", "")

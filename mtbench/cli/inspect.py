@@ -1,0 +1,92 @@
+"""Commands that look at things: stats, audit, list; and push, which shows them to others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from mtbench.cli.tables import table
+from mtbench.core.errors import unknown
+from mtbench.core.registry import KINDS
+
+DIR = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+@click.command()
+@DIR
+@JSON
+def stats(directory: Path, as_json: bool) -> None:
+    """Count transactions, turns and images, with published counts beside."""
+    from mtbench.cli.tables import build_report
+    from mtbench.data.benchmark import load
+
+    benchmark = load(directory)
+    if as_json:
+        splits = benchmark.manifest["statistics"]["splits"]
+        record = {"name": benchmark.name, "revision": benchmark.revision, "splits": splits}
+        click.echo(json.dumps({**record, "published": benchmark.manifest["published"]}, indent=2))
+    else:
+        click.echo(build_report(benchmark.manifest, directory))
+
+
+@click.command()
+@DIR
+@click.option("--against", type=click.Path(path_type=Path), help="Audit against every part of another benchmark.")
+@JSON
+def audit(directory: Path, against: Path | None, as_json: bool) -> None:
+    """Count transactions that were seen before: test against train and dev, dev against train."""
+    from mtbench.chains.leakage import KINDS as LEAKS
+    from mtbench.chains.leakage import audit as count_leaks
+    from mtbench.core.types import SPLITS
+    from mtbench.data.benchmark import load
+
+    benchmark = load(directory)
+    parts = {split: benchmark.transactions(split) for split in SPLITS}
+    if against:
+        other = load(against)
+        seen = [t for split in SPLITS for t in other.transactions(split)]
+        found = {split: count_leaks({"test": parts[split], "train": seen, "dev": []})["test"] for split in SPLITS}
+    else:
+        found = count_leaks(parts)
+    if as_json:
+        click.echo(json.dumps({"name": benchmark.name, "revision": benchmark.revision, "splits": found}, indent=2))
+        return
+    rows = []
+    for split, kinds in found.items():
+        rows.append([split, kinds["transactions"], *(kinds[kind] for kind in LEAKS)])
+        for turns, row in kinds["by_turns"].items():
+            rows.append([f"  {turns} turns", row["transactions"], *(row[kind] for kind in LEAKS)])
+        for category, row in kinds["by_category"].items():
+            rows.append([f"  {category}", row["transactions"], *(row[kind] for kind in LEAKS)])
+    click.echo(table(rows, ["split", "transactions", *(kind.replace("_", " ") for kind in LEAKS)]))
+
+
+@click.command(name="list")
+@click.argument("kind", required=False)
+def list_plugins(kind: str | None) -> None:
+    """List builders, encoders, models, evaluators, simulators or boards."""
+    if kind is not None and kind not in KINDS:
+        raise unknown("kind of plugin", kind, KINDS)
+    for name in [kind] if kind else KINDS:
+        rows = [[plugin, _first_line(found)] for plugin, found in KINDS[name].loaded()]
+        click.echo(f"{name}: none yet" if not rows else table(rows, [name, ""]))
+        if not kind:
+            click.echo()
+
+
+def _first_line(plugin: type) -> str:
+    return (getattr(plugin, "summary", None) or plugin.__doc__ or "").strip().split("\n")[0]
+
+
+@click.command()
+@DIR
+@click.argument("repository")
+@click.option("--private", is_flag=True, help="Make a new repository private.")
+def push(directory: Path, repository: str, private: bool) -> None:
+    """Upload a benchmark to the Hugging Face hub as OWNER/NAME."""
+    from mtbench.data.benchmark import load
+
+    click.echo(load(directory).push_to_hub(repository, private=private))

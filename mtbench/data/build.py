@@ -1,0 +1,278 @@
+"""From raw files to a benchmark folder: read, chain, split, declare galleries, write."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mtbench.chains.leakage import audit
+from mtbench.chains.policies import Rule
+from mtbench.chains.splits import SplitRule, assign
+from mtbench.chains.transactions import transactions_of
+from mtbench.core.errors import MtbenchError, Problems, unknown
+from mtbench.core.files import check_free, file_sha256, json_sha256
+from mtbench.core.types import SPLITS, Gallery, Pair, Protocol, Transaction
+from mtbench.data.benchmark import SCHEMA_VERSION, Benchmark, galleries_of, revision
+from mtbench.data.images import Proxies, describe, image_rows, index_files
+from mtbench.data.raw import Builder, Published, RawDataset
+from mtbench.data.readers import read_texts
+from mtbench.data.sources import fetch, missing
+from mtbench.data.write import write_benchmark
+
+SELF_LOOPS = ("drop", "refuse")
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What a build can be told; None takes the builder's default.
+
+    Attributes:
+        chains: chain policy. ``released`` keeps sessions that come finished.
+        rule: turns and cycles of the chains.
+        same_category: leave out pairs that cross from one subcategory to another.
+        self_loops: ``drop`` (and count) pairs from an image to itself, or ``refuse`` them.
+        split: split policy; ``split_rule`` has its parameters.
+        gallery: gallery rule.
+        images: a folder of image files.
+        image_captions: a JSON file of captions by image, or a folder of such files.
+        name: of the benchmark; the builder's name and policies if not given.
+        extra: options that only this builder has.
+    """
+
+    chains: str | None = None
+    rule: Rule = field(default_factory=Rule)
+    same_category: bool = False
+    self_loops: str = "drop"
+    split: str | None = None
+    split_rule: SplitRule = field(default_factory=SplitRule)
+    gallery: str | None = None
+    images: Path | None = None
+    image_captions: Path | None = None
+    name: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def build(
+    builder_name: str,
+    builder: Builder,
+    raw_path: Path,
+    out: Path,
+    options: BuildOptions | None = None,
+    *,
+    download: bool = False,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> Benchmark:
+    """Build a benchmark from raw files and write it to ``out``, whole or not at all.
+
+    Raises:
+        MtbenchError: missing or malformed raw files, options that do not fit them, an ``out`` that is in use.
+    """
+    options = options or BuildOptions()
+    check_free(out, overwrite=overwrite)
+    made = builder.prepare(raw_path, **options.extra)
+    options = replace(
+        options,
+        images=options.images or made.get("images"),
+        image_captions=options.image_captions or made.get("image_captions"),
+    )
+    if builder.sources:
+        if download:
+            fetch(builder.sources, raw_path, progress=progress)
+        lacking = missing(builder.sources, raw_path, builder=builder_name)
+        if lacking:
+            raise lacking
+    raw = builder.read(raw_path, **options.extra)
+
+    transactions, raw_splits, chains = _transactions(builder, raw, options)
+    split_rule = replace(options.split_rule, policy=options.split or builder.split)
+    assigned = assign(transactions, raw_splits, split_rule, builder.official)
+    parts: dict[str, list[Transaction]] = {split: [] for split in SPLITS}
+    for transaction, part in zip(transactions, assigned, strict=True):
+        parts[part].append(transaction)
+    stands_for = _published_splits(raw_splits, assigned, split_rule, builder.official)
+
+    proxies = _proxies(raw, transactions, options, progress=progress)
+    # Under a re-split the published lists say nothing about what a part may contain.
+    usual = builder.gallery if split_rule.policy == "official" else "all-images"
+    protocol = Protocol(gallery=options.gallery or usual)
+    rows = image_rows(parts, stands_for, raw, protocol.gallery, proxies)
+    galleries = list(galleries_of(rows, protocol.gallery).values())
+    manifest = {
+        "name": options.name or _name(builder_name, builder, chains["policy"], split_rule.policy),
+        "schema_version": SCHEMA_VERSION,
+        "revision": revision(parts, galleries, protocol),
+        "builder": builder_name,
+        "licence": builder.licence,
+        "sources": _sources(builder, raw_path, options),
+        "chains": chains,
+        "split": asdict(split_rule),
+        "protocol": asdict(protocol),
+        "statistics": statistics(parts, galleries),
+        "published": [
+            _compare(published, transactions, raw_splits, builder.official) for published in builder.published
+        ],
+        "audit": audit(parts),
+        "faults": raw.faults.to_json(),
+        "notes": raw.notes,
+        "proxies": describe(rows),
+        "galleries": [
+            {"split": g.split, "category": g.category, "rule": g.rule, "images": len(g), "sha256": g.sha256}
+            for g in galleries
+        ],
+    }
+    local = {"images": os.path.relpath(options.images, out)} if proxies.files and options.images else None
+    write_benchmark(out, manifest, parts, rows, local=local, overwrite=overwrite)
+    return Benchmark(out)
+
+
+def statistics(parts: Mapping[str, Sequence[Transaction]], galleries: Sequence[Gallery]) -> dict[str, Any]:
+    """Counts per split: transactions, candidate images, transactions by turns and by category."""
+    return {
+        "splits": {
+            split: {
+                "transactions": len(parts[split]),
+                "images": sum(len(gallery) for gallery in galleries if gallery.split == split),
+                "turns": _tally(str(len(t.turns)) for t in parts[split]),
+                "by_category": _tally(t.category for t in parts[split]),
+                "flags": _tally(flag for t in parts[split] for flag in t.flags),
+            }
+            for split in SPLITS
+        }
+    }
+
+
+def _transactions(
+    builder: Builder, raw: RawDataset, options: BuildOptions
+) -> tuple[list[Transaction], list[str], dict[str, Any]]:
+    if raw.sessions is not None:
+        if options.chains not in (None, "released"):
+            raise MtbenchError(
+                "this data comes as finished sessions: leave --chains out, or chain raw FashionIQ with "
+                "`mtbench build fashioniq`"
+            )
+        kept = [
+            (session, split)
+            for session, split in zip(raw.sessions, raw.session_splits, strict=True)
+            if options.rule.min_turns <= len(session.turns) <= options.rule.max_turns
+        ]
+        return [s for s, _ in kept], [split for _, split in kept], {"policy": "released", **asdict(options.rule)}
+    policy = options.chains or builder.chains
+    pairs = _chainable(raw, options)
+    transactions, raw_splits = transactions_of(pairs, policy, options.rule)
+    parameters = {**asdict(options.rule), "same_category": options.same_category, "self_loops": options.self_loops}
+    return transactions, raw_splits, {"policy": policy, **parameters, "pairs": len(pairs)}
+
+
+def _chainable(raw: RawDataset, options: BuildOptions) -> list[Pair]:
+    """The pairs that may be chained. Self-loops stay in the list: the graph drops them, but must know of them."""
+    if options.self_loops not in SELF_LOOPS:
+        raise unknown("self-loop rule", options.self_loops, SELF_LOOPS)
+    loops = Problems("self-loops", hint="Leave them out and count them: --self-loops drop")
+    pairs = []
+    for pair in raw.pairs:
+        if pair.reference == pair.target:
+            raw.faults.add("self-loop", pair.pair_id)
+            loops.add(pair.pair_id, f"from {pair.reference} to itself")
+        ends = {raw.subcategories.get(pair.reference), raw.subcategories.get(pair.target)}
+        if options.same_category and len(ends) > 1:
+            raw.faults.add("crosses-category", pair.pair_id)
+        else:
+            pairs.append(pair)
+    if options.self_loops == "refuse":
+        loops.raise_if_any()
+    return pairs
+
+
+def _published_splits(
+    raw_splits: Sequence[str], assigned: Sequence[str], rule: SplitRule, official: Mapping[str, str]
+) -> dict[str, list[str]]:
+    """The published splits whose image lists make the gallery of each part."""
+    found: dict[str, set[str]] = {split: set() for split in SPLITS}
+    for raw_split, part in zip(raw_splits, assigned, strict=True):
+        found[part].add(raw_split)
+    if rule.policy == "official":  # a part without transactions still has its published list
+        for raw_split, part in official.items():
+            found[part].add(raw_split)
+    return {split: sorted(names) for split, names in found.items()}
+
+
+def _proxies(
+    raw: RawDataset, transactions: Sequence[Transaction], options: BuildOptions, *, progress: bool
+) -> Proxies:
+    images = {image for listed in raw.image_lists.values() for image in listed}
+    images.update(image for pair in raw.pairs for image in (pair.reference, pair.target))
+    images.update(image for transaction in transactions for image in transaction.images)
+    captions = read_texts(options.image_captions) if options.image_captions else {}
+    if captions and not images & captions.keys():
+        raise MtbenchError(
+            f"{options.image_captions}: none of its {len(captions):,} captions is of an image of this data; "
+            f"images are named like {min(images)}"
+        )
+    files = index_files(options.images, images, progress=progress) if options.images else {}
+    return Proxies({image: captions[image] for image in images & captions.keys()}, raw.attributes, files)
+
+
+def _sources(builder: Builder, raw_path: Path, options: BuildOptions) -> list[dict[str, Any]]:
+    """What was read, with its hash and whether that is the declared one."""
+    found = []
+    for source in builder.sources:
+        path = raw_path / source.path
+        if path.is_file():
+            sha256 = file_sha256(path)
+            found.append(
+                {
+                    "path": source.path,
+                    "sha256": sha256,
+                    "size": path.stat().st_size,
+                    "url": source.url,
+                    "licence": source.licence,
+                    "as_published": sha256 == source.sha256,
+                }
+            )
+    if not builder.sources and raw_path.is_file():
+        size = raw_path.stat().st_size
+        found.append({"path": raw_path.name, "sha256": file_sha256(raw_path), "size": size})
+    if options.image_captions:
+        captions = read_texts(options.image_captions)
+        found.append({"path": options.image_captions.name, "sha256": json_sha256(captions), "role": "captions"})
+    return found
+
+
+def _compare(
+    published: Published,
+    transactions: Sequence[Transaction],
+    raw_splits: Sequence[str],
+    official: Mapping[str, str],
+) -> dict[str, Any]:
+    """Published counts beside ours for the same published split, whichever part its transactions are in now."""
+    ours = _tally(
+        str(len(transaction.turns))
+        for transaction, raw_split in zip(transactions, raw_splits, strict=True)
+        if published.split in ("all", official[raw_split])
+    )
+    counts = {str(turns): count for turns, count in published.turns.items()}
+    return {
+        "name": published.dataset,
+        "split": published.split,
+        "source": published.source,
+        "turns": counts,
+        "ours": {turns: ours.get(turns, 0) for turns in counts},
+        "difference": {turns: ours.get(turns, 0) - count for turns, count in counts.items()},
+    }
+
+
+def _name(builder_name: str, builder: Builder, policy: str, split: str) -> str:
+    """The builder's name, with whatever is not its default."""
+    parts = [builder_name, *([policy] if policy != builder.chains else []), *([split] if split != builder.split else [])]
+    return "-".join(parts)
+
+
+def _tally(values: Any) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for value in values:
+        counts[value] = counts.get(value, 0) + 1
+    return dict(sorted(counts.items()))

@@ -1,0 +1,127 @@
+"""What a builder hands over: pairs or finished sessions, image lists, and a count of every fault it met."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from mtbench.core.types import Pair, Transaction
+from mtbench.data.sources import Source
+
+EXAMPLES = 3
+"""Records kept per kind of fault, for the report."""
+
+
+class Faults:
+    """Counts of what is wrong with the raw data, by kind, with the first records of each."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.examples: dict[str, list[str]] = {}
+
+    def add(self, kind: str, where: str, count: int = 1) -> None:
+        """Count one fault of ``kind``, met at ``where``."""
+        self.counts[kind] = self.counts.get(kind, 0) + count
+        examples = self.examples.setdefault(kind, [])
+        if len(examples) < EXAMPLES:
+            examples.append(where)
+
+    def to_json(self) -> dict[str, dict[str, Any]]:
+        """``{kind: {"count", "examples"}}``, sorted by kind."""
+        return {k: {"count": self.counts[k], "examples": self.examples[k]} for k in sorted(self.counts)}
+
+
+@dataclass(frozen=True)
+class Published:
+    """The counts a paper or release gives for a split, printed beside ours.
+
+    Attributes:
+        dataset: whose counts they are.
+        split: which part they describe: ``train``, ``test``, or ``all`` for the whole.
+        turns: transactions by number of turns.
+        source: where they are stated.
+    """
+
+    dataset: str
+    split: str
+    turns: Mapping[int, int]
+    source: str
+
+
+@dataclass
+class RawDataset:
+    """Raw annotations, read and checked.
+
+    Attributes:
+        pairs: single-turn pairs; empty where the release holds finished sessions.
+        sessions: finished transactions with their published ids; None where chains are to be made from ``pairs``.
+        session_splits: the published split of each session.
+        image_lists: published candidates by (published split, category).
+        attributes: words for images, where the data has them.
+        subcategories: a finer label of images, where the data has one.
+        faults: what was wrong, counted.
+        notes: further facts for the report, one sentence each.
+    """
+
+    pairs: list[Pair] = field(default_factory=list)
+    sessions: list[Transaction] | None = None
+    session_splits: list[str] = field(default_factory=list)
+    image_lists: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    attributes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    subcategories: dict[str, str] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option that only one builder has; the command line offers it as ``--name``."""
+
+    name: str
+    help: str
+    type: type = str
+    default: Any = None
+    required: bool = False
+    multiple: bool = False
+
+
+class Builder(Protocol):
+    """Reads one raw layout. No base class is needed; defaults are plain class attributes.
+
+    Attributes:
+        summary: one line for `mtbench list builders`.
+        licence: of the annotations.
+        sources: the files, with address, hash and size; empty for files of the user's own.
+        chains, split, gallery: default policies.
+        official: which part each published split is.
+        published: counts to print beside ours.
+        options: what else can be set.
+    """
+
+    summary: ClassVar[str]
+    licence: ClassVar[str]
+    sources: ClassVar[Sequence[Source]]
+    chains: ClassVar[str]
+    split: ClassVar[str]
+    gallery: ClassVar[str]
+    official: ClassVar[Mapping[str, str]]
+    published: ClassVar[Sequence[Published]]
+    options: ClassVar[Sequence[Option]]
+
+    def read(self, raw: Path, **options: Any) -> RawDataset:
+        """Read the raw files under ``raw``.
+
+        Raises:
+            MtbenchError: files are missing or malformed; every problem of a file at once.
+        """
+        ...
+
+    def prepare(self, raw: Path, **options: Any) -> Mapping[str, Path]:
+        """Make the raw files where the builder draws them itself; says where images and captions then are.
+
+        Returns:
+            defaults for ``images`` and ``image_captions``; empty for data of others.
+        """
+        ...
