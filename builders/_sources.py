@@ -20,9 +20,7 @@ FASHIONIQ_IMAGES = (
 )
 
 
-def _github(
-    tree: str, licence: str, table: str, *, into: str = "", required: bool = True
-) -> tuple[Source, ...]:
+def _github(tree: str, licence: str, table: str, *, into: str = "", required: bool = True) -> tuple[Source, ...]:
     """Files of a folder on GitHub, OWNER/NAME/COMMIT/FOLDER/; a row of ``table`` is SHA256 SIZE NAME."""
     rows = (line.split(" ", 2) for line in table.strip().splitlines())
     return tuple(

@@ -31,7 +31,7 @@ class FashionIQ:
     """FashionIQ: pairs of dresses, shirts and tops, two captions each."""
 
     summary: ClassVar[str] = "FashionIQ (Wu et al. 2021): 24,016 pairs of dresses, shirts and tops"
-    licence: ClassVar[str] = "CDLA-Permissive-1.0"
+    licence: ClassVar[str] = "CDLA"
     sources: ClassVar[Sequence[Source]] = _sources.FASHIONIQ
     chains: ClassVar[str] = "leaf-suffix"
     split: ClassVar[str] = "official"
@@ -76,7 +76,12 @@ class FashionIQ:
 
 
 def read_pairs(
-    raw: Path, category: str, split: str, problems: Problems, faults: Faults, listed: Sequence[str] | None = None
+    raw: Path,
+    category: str,
+    split: str,
+    problems: Problems,
+    faults: Faults,
+    listed: Sequence[str] | None = None,
 ) -> list[Pair]:
     """The pairs of one caption file; ``listed`` is what its images must be among, if anything.
 
@@ -87,7 +92,11 @@ def read_pairs(
     pairs: list[Pair] = []
     seen: dict[tuple[str, str], str] = {}
     for number, record in enumerate(records_of(raw / "captions" / f"cap.{category}.{split}.json", problems)):
-        reference, target, feedback = record.text("candidate"), record.text("target"), record.texts("captions")
+        reference, target, feedback = (
+            record.text("candidate"),
+            record.text("target"),
+            record.texts("captions"),
+        )
         if not record.ok:
             continue
         if known is not None:

@@ -2,7 +2,8 @@
 
 Raw layout, as published::
 
-    data/CATEGORY.SPLIT.json                  [{"target": [url, image], "reference": [[url, captions, image], ...]}, ...]
+    data/CATEGORY.SPLIT.json                  [{"target": [url, image],
+                                               "reference": [[url, captions, image], ...]}, ...]
     attr/asin2attr.all.SPLIT.new.json         {image: six lists of attribute words}
     image_splits/split.CATEGORY.SPLIT.json    [image, ...]
 
@@ -196,7 +197,11 @@ def _transaction(
     sources = [pairs.get((category, turn.reference, turn.target)) for turn in turns]
     kept = tuple(Turn(t.reference, tuple(c for c in t.feedback if c), t.target) for t in turns)
     return Transaction(
-        session_id, category, kept, tuple(pair.pair_id if pair else "" for pair in sources), tuple(sorted(flags))
+        session_id,
+        category,
+        kept,
+        tuple(pair.pair_id if pair else "" for pair in sources),
+        tuple(sorted(flags)),
     )
 
 

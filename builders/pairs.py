@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMATS = {".csv", ".tsv", ".json", ".jsonl", ".parquet"}
-PART_OF = {"train": "train", "dev": "dev", "val": "test", "valid": "test", "validation": "test", "test": "test"}
+PART_OF = {
+    "train": "train",
+    "dev": "dev",
+    "val": "test",
+    "valid": "test",
+    "validation": "test",
+    "test": "test",
+}
 
 
 class Pairs:

@@ -26,12 +26,8 @@ def images(graph, chains):
     return [tuple(graph.images[row]) for edges in chains.values() for row in nodes_of(graph, edges)]
 
 
-pair_lists = st.lists(
-    st.tuples(st.sampled_from("abcdefg"), st.sampled_from("abcdefg")), max_size=18, unique=True
-)
-rules = st.builds(
-    Rule, min_turns=st.integers(1, 2), max_turns=st.integers(2, 5), cycles=st.sampled_from(CYCLES)
-)
+pair_lists = st.lists(st.tuples(st.sampled_from("abcdefg"), st.sampled_from("abcdefg")), max_size=18, unique=True)
+rules = st.builds(Rule, min_turns=st.integers(1, 2), max_turns=st.integers(2, 5), cycles=st.sampled_from(CYCLES))
 
 
 @pytest.mark.parametrize("policy", POLICIES)

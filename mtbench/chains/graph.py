@@ -46,9 +46,7 @@ class PairGraph:
     loops: npt.NDArray[np.bool_]
 
     @classmethod
-    def build(
-        cls, references: Sequence[str], targets: Sequence[str], groups: Sequence[str] | None = None
-    ) -> PairGraph:
+    def build(cls, references: Sequence[str], targets: Sequence[str], groups: Sequence[str] | None = None) -> PairGraph:
         """The graph of pairs ``references[i] -> targets[i]``, chained inside ``groups[i]``.
 
         Raises:

@@ -56,8 +56,8 @@ class Rule:
 def all_paths(graph: PairGraph, rule: Rule) -> Chains:
     """Every simple directed path of min to max edges::
 
-        stop: abc abe abcd bcd cbe
-        keep: abc abe abcb abcd bcb bcd cbc cbe
+    stop: abc abe abcd bcd cbe
+    keep: abc abe abcb abcd bcb bcd cbc cbe
     """
     found = _Collector(graph, rule)
     for start in _blocks(np.arange(len(graph))[:, None]):
@@ -128,8 +128,8 @@ def one_per_target(graph: PairGraph, rule: Rule) -> Chains:
 def edge_disjoint(graph: PairGraph, rule: Rule) -> Chains:
     """Each pair in one chain at most, longest first, then in sorted order::
 
-        stop: abcd cbe
-        keep: abcb
+    stop: abcd cbe
+    keep: abcb
     """
     paths = all_paths(graph, rule)
     used = np.zeros(len(graph), dtype=bool)

@@ -51,7 +51,10 @@ class SplitRule:
 
 
 def assign(
-    transactions: Sequence[Transaction], raw_splits: Sequence[str], rule: SplitRule, official: Mapping[str, str]
+    transactions: Sequence[Transaction],
+    raw_splits: Sequence[str],
+    rule: SplitRule,
+    official: Mapping[str, str],
 ) -> list[str]:
     """The part (``train``, ``dev`` or ``test``) of each transaction.
 

@@ -20,29 +20,44 @@ COMMON = (
     click.Option(["--raw"], type=click.Path(path_type=Path), required=True, help="Folder (or file) of the raw data."),
     click.Option(["--out"], type=click.Path(path_type=Path), required=True, help="Folder to write; must not exist."),
     click.Option(
-        ["--chains"], help="all-paths, maximal, leaf-suffix, one-per-target or edge-disjoint. [default: the builder's]"
+        ["--chains"],
+        help="all-paths, maximal, leaf-suffix, one-per-target or edge-disjoint. [default: the builder's]",
     ),
     click.Option(["--cycles"], default="stop", show_default=True, help="At an image already shown: stop, drop, keep."),
     click.Option(["--min-turns"], type=int, default=2, show_default=True, help="Fewest turns of a transaction."),
     click.Option(["--max-turns"], type=int, default=4, show_default=True, help="Most turns of a transaction."),
     click.Option(["--same-category"], is_flag=True, help="Leave out pairs that cross from one subcategory to another."),
     click.Option(
-        ["--self-loops"], default="drop", show_default=True, help="Pairs from an image to itself: drop (and count), refuse."
+        ["--self-loops"],
+        default="drop",
+        show_default=True,
+        help="Pairs from an image to itself: drop (and count), refuse.",
     ),
     click.Option(["--split"], help="official or edge-target-disjoint. [default: the builder's]"),
     click.Option(
-        ["--dev-share"], type=float, default=0.05, show_default=True, help="Share of the components that become dev."
+        ["--dev-share"],
+        type=float,
+        default=0.05,
+        show_default=True,
+        help="Share of the components that become dev.",
     ),
     click.Option(
-        ["--test-share"], type=float, default=0.15, show_default=True, help="The same for test, under a re-split."
+        ["--test-share"],
+        type=float,
+        default=0.15,
+        show_default=True,
+        help="The same for test, under a re-split.",
     ),
     click.Option(["--split-seed"], type=int, default=0, show_default=True, help="Seed of the split's hash."),
     click.Option(
-        ["--gallery"], help="split-list, session-images or all-images. [default: the builder's; all-images for a re-split]"
+        ["--gallery"],
+        help="split-list, session-images or all-images. [default: the builder's; all-images for a re-split]",
     ),
     click.Option(["--images"], type=click.Path(path_type=Path), help="Folder of image files, at any depth."),
     click.Option(
-        ["--image-captions"], type=click.Path(path_type=Path), help="JSON {image: caption}, or a folder of such files."
+        ["--image-captions"],
+        type=click.Path(path_type=Path),
+        help="JSON {image: caption}, or a folder of such files.",
     ),
     click.Option(["--name"], help="Name of the benchmark."),
     click.Option(["--fetch"], is_flag=True, help="Download what is missing, with resume and hash check."),
@@ -113,11 +128,15 @@ def _run(
 
     rule = Rule(options.pop("min_turns"), options.pop("max_turns"), options.pop("cycles"))
     split_rule = SplitRule(
-        dev_share=options.pop("dev_share"), test_share=options.pop("test_share"), seed=options.pop("split_seed")
+        dev_share=options.pop("dev_share"),
+        test_share=options.pop("test_share"),
+        seed=options.pop("split_seed"),
     )
     own = {key: options.pop(key) for key in [option.name.replace("-", "_") for option in builder.options]}
     if fetch and not builder.sources:
-        raise MtbenchError(f"the builder {name!r} has nothing to download: its raw files are your own; leave --fetch out")
+        raise MtbenchError(
+            f"the builder {name!r} has nothing to download: its raw files are your own; leave --fetch out"
+        )
     return build_benchmark(
         name,
         builder,

@@ -1,3 +1,125 @@
+"""Commands that rank and score: encode, evaluate, score."""
+
 from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
 import click
-encode = click.Command("encode"); evaluate = click.Command("evaluate"); score = click.Command("score")
+
+from mtbench.cli.tables import result_table, score_table
+from mtbench.core.errors import MtbenchError
+
+BENCHMARK = click.option(
+    "--benchmark", required=True, type=click.Path(path_type=Path), help="Folder that `mtbench build` wrote."
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+SET = click.option("--set", "options", multiple=True, metavar="NAME=VALUE", help="An option of the plugin; repeatable.")
+SPLIT = click.option("--split", default="test", show_default=True, help="train, dev or test.")
+
+
+@click.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--encoder", required=True, help="A registered encoder, or file.py:Class.")
+@SET
+@click.option("--name", help="Name of the features. [default: the encoder's]")
+@click.option("--batch", type=int, default=256, show_default=True, help="Images or texts encoded at once.")
+@click.option("--overwrite", is_flag=True, help="Replace features of this name.")
+def encode(
+    directory: Path, encoder: str, options: Sequence[str], name: str | None, batch: int, overwrite: bool
+) -> None:
+    """Turn images and feedback into vectors, once."""
+    from mtbench.data.benchmark import load
+    from mtbench.features import store
+
+    made = store.build_encoder(encoder, _pairs(options))
+    features = store.encode(
+        load(directory),
+        made,
+        name or encoder.rpartition(":")[2],
+        spec=encoder,
+        batch=batch,
+        progress=sys.stderr.isatty(),
+        overwrite=overwrite,
+    )
+    what = f"{features.manifest['images']:,} images and {features.manifest['texts']:,} texts"
+    click.echo(f"{what}, {features.dim} numbers each ({features.proxy}), are in {features.path}")
+
+
+@click.command()
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+@BENCHMARK
+@click.option("--evaluator", "evaluators", multiple=True, default=["recall"], show_default=True, help="Repeatable.")
+@click.option("--features", default="tfidf", show_default=True, help="Features that `mtbench encode` made; A+B joins.")
+@click.option("--words", help="caption, attributes or caption+attributes. [default: all there are]")
+@SPLIT
+@SET
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the model and of the intervals.")
+@click.option("--limit", type=int, help="Rank only the first N transactions.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of results. [default: results in the benchmark]")
+@JSON
+def evaluate(
+    models: Sequence[str],
+    benchmark: Path,
+    evaluators: Sequence[str],
+    features: str,
+    words: str | None,
+    split: str,
+    options: Sequence[str],
+    seed: int,
+    limit: int | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Rank the whole gallery with one or more models.
+
+    MODEL is a registered name (`mtbench list models`) or your own class, path/to/file.py:Class.
+    """
+    from mtbench.core.registry import EVALUATORS
+    from mtbench.data.benchmark import load
+    from mtbench.evaluation.evaluate import Settings
+    from mtbench.evaluation.evaluate import evaluate as run
+
+    for evaluator in evaluators:
+        EVALUATORS.get(evaluator)
+    if limit is not None and limit < 1:
+        raise MtbenchError(f"--limit must be 1 or more, not {limit}")
+    loaded = load(benchmark)
+    settings = Settings(split=split, features=features, words=words, seed=seed, limit=limit, options=_pairs(options))
+    folder = out or benchmark / "results"
+    records = [run(name, loaded, folder, settings, progress=sys.stderr.isatty()) for name in models]
+    if as_json:
+        click.echo(json.dumps(records, indent=2, ensure_ascii=False))
+    else:
+        click.echo(result_table(records))
+        click.echo(f"\nRuns and records are in {folder}")
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@BENCHMARK
+@SPLIT
+@click.option("--category", help="Only transactions of this category.")
+@click.option("--measure", "measures", multiple=True, help="R@K, mean, MRR, rank, percentile; repeatable.")
+@JSON
+def score(run: Path, benchmark: Path, split: str, category: str | None, measures: Sequence[str], as_json: bool) -> None:
+    """Score a run that any system wrote: TREC, Parquet or JSON Lines."""
+    from mtbench.data.benchmark import load
+    from mtbench.evaluation.measures import HEADLINE
+    from mtbench.evaluation.runs import score_run
+
+    found = score_run(run, load(benchmark), split=split, category=category, measures=measures or HEADLINE).to_dict()
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else score_table(found))
+
+
+def _pairs(options: Sequence[str]) -> dict[str, str]:
+    """``NAME=VALUE`` strings as a dictionary."""
+    found = {}
+    for option in options:
+        name, equals, value = option.partition("=")
+        if not equals or not name:
+            raise MtbenchError(f"--set {option!r} must be NAME=VALUE, such as --set alpha=0.7")
+        found[name.replace("-", "_")] = value
+    return found

@@ -13,7 +13,8 @@ def table(rows: Iterable[Sequence[Any]], headers: Sequence[str]) -> str:
 
     cells = [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row] for row in rows]
     alignment = ["left" if column == 0 else "right" for column in range(len(headers))]
-    return tabulate(cells, headers, colalign=alignment, disable_numparse=True)
+    text: str = tabulate(cells, headers, colalign=alignment, disable_numparse=True)
+    return text
 
 
 def build_report(manifest: Mapping[str, Any], out: Path) -> str:
@@ -56,3 +57,81 @@ def _published(row: Mapping[str, Any]) -> str:
         f"published, {row['name']}, {row['split']}: {joined(row['turns'])} at "
         f"{'/'.join(row['turns'])} turns; here {joined(row['ours'])} (difference {joined(row['difference'], '+')})"
     )
+
+
+def result_table(records: Sequence[Mapping[str, Any]]) -> str:
+    """Models under each other: the headline with its interval, and what the other choices would have given."""
+    first = records[0]
+    images = sum(gallery["images"] for gallery in first["galleries"])
+    categories = "macro over " + ", ".join(first["by_category"]) if len(first["by_category"]) > 1 else "one category"
+    rows = [
+        [
+            record["model"].rpartition(":")[2],
+            record["proxy"],
+            *(f"{100 * record['measures'][name]:.1f}" for name in ("R@5", "R@8", "mean")),
+            "{:.1f} to {:.1f}".format(*(100 * end for end in record["intervals"]["mean"])),
+            f"{100 * record['measures']['MRR']:.1f}",
+            f"{record['measures']['rank']:,.0f}",
+            f"{100 * record['own_references_excluded']['mean']:.1f}",
+            f"{100 * record['micro']['mean']:.1f}",
+            *(f"{100 * part['measures']['mean']:.1f}" for part in record["by_turns"].values()),
+        ]
+        for record in records
+    ]
+    turns = [f"{n} turns" for n in first["by_turns"]]
+    headers = [
+        "model",
+        "proxy",
+        "R@5",
+        "R@8",
+        "mean",
+        "95% interval",
+        "MRR",
+        "rank",
+        "excl.",
+        "micro",
+        *turns,
+    ]
+    counts_by_turns = ", ".join(f"{part['n']:,} of {n} turns" for n, part in first["by_turns"].items())
+    limited = "" if first["status"] == "complete" else " (only the first: --limit)"
+    leaked = first["leakage"]["last_edge"] if first["leakage"] else 0
+    lines = [
+        f"{first['benchmark']}, revision {first['revision'][:12]}, {first['split']}: "
+        f"{first['n']:,} transactions{limited} ({counts_by_turns})",
+        f"gallery {first['protocol']['gallery']}, {images:,} images, own references kept; {categories}; in %, "
+        f"expected over ties; intervals: bootstrap over final targets, seed {first['seed']}",
+        "",
+        table(rows, headers),
+        "",
+        "mean: of R@5 and R@8. excl.: mean with the images already shown left out. rank: median.",
+    ]
+    if leaked:
+        lines.append(
+            f"This split leaks: {leaked:,} transactions end in a pair that train or dev holds. See mtbench audit."
+        )
+    return "\n".join(lines)
+
+
+def score_table(found: Mapping[str, Any]) -> str:
+    """The scores of a run, overall and by category."""
+    names = list(found["measures"])
+    rows = [
+        [label, n, *(_value(name, values.get(name)) for name in names)]
+        for label, n, values in (
+            ("macro", found["n"], found["measures"]),
+            ("micro", found["n"], found["micro"]),
+            *((label, part["n"], part["measures"]) for label, part in found["by_category"].items()),
+        )
+    ]
+    lines = [table(rows, ["", "n", *names])]
+    if found["missing"]:
+        some = ", ".join(found["missing_transactions"][:3])
+        lines.append(f"{found['missing']:,} transactions are not in the run and count as misses: {some}, ...")
+    lines += [f"{name} cannot be told: {why}" for name, why in found["not_available"].items()]
+    return "\n".join(lines)
+
+
+def _value(name: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.1f}" if name == "rank" else f"{100 * value:.1f}"

@@ -57,4 +57,6 @@ def unknown(kind: str, name: str, known: Iterable[str], *, hint: str = "") -> Mt
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     guess = f" Did you mean {near[0]!r}?" if near else ""
-    return MtbenchError(f"no {kind} named {name!r}.{guess} Known: {', '.join(names) or 'none'}.{' ' + hint if hint else ''}")
+    return MtbenchError(
+        f"no {kind} named {name!r}.{guess} Known: {', '.join(names) or 'none'}.{' ' + hint if hint else ''}"
+    )

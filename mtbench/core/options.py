@@ -143,9 +143,7 @@ def _convert(value: object, wanted: Any) -> Any:
 
 def _first(value: object, members: tuple[Any, ...]) -> Any:
     """The first member of a union that takes ``value``; text last, because it takes everything."""
-    if type(None) in members and (
-        value is None or (isinstance(value, str) and value.lower() in ("none", ""))
-    ):
+    if type(None) in members and (value is None or (isinstance(value, str) and value.lower() in ("none", ""))):
         return None
     messages = []
     for member in sorted((m for m in members if m is not type(None)), key=lambda m: m in (str, Path)):

@@ -97,7 +97,8 @@ class Benchmark:
         local = self.path / "local.json"
         if not local.is_file():
             return None
-        return (self.path / json.loads(local.read_text(encoding="utf-8"))["images"]).resolve()
+        folder: str = json.loads(local.read_text(encoding="utf-8"))["images"]
+        return (self.path / folder).resolve()
 
     def histories(self, split: str) -> list[History]:
         """What a model sees of each transaction, captions joined as the protocol says."""
@@ -134,9 +135,7 @@ def load(path: str | Path) -> Benchmark:
     return Benchmark(Path(path))
 
 
-def galleries_of(
-    rows: Mapping[str, Sequence[Mapping[str, Any]]], rule: str
-) -> dict[tuple[str, str], Gallery]:
+def galleries_of(rows: Mapping[str, Sequence[Mapping[str, Any]]], rule: str) -> dict[tuple[str, str], Gallery]:
     """The galleries that the image tables of the splits declare, by (split, category)."""
     members: dict[tuple[str, str], list[str]] = {}
     for split, part in rows.items():
@@ -196,7 +195,11 @@ def revision(
         {
             "transactions": {
                 split: [
-                    [t.transaction_id, t.category, [[turn.reference, turn.feedback, turn.target] for turn in t.turns]]
+                    [
+                        t.transaction_id,
+                        t.category,
+                        [[turn.reference, turn.feedback, turn.target] for turn in t.turns],
+                    ]
                     for t in rows
                 ]
                 for split, rows in transactions.items()

@@ -159,11 +159,19 @@ def _transactions(
             for session, split in zip(raw.sessions, raw.session_splits, strict=True)
             if options.rule.min_turns <= len(session.turns) <= options.rule.max_turns
         ]
-        return [s for s, _ in kept], [split for _, split in kept], {"policy": "released", **asdict(options.rule)}
+        return (
+            [s for s, _ in kept],
+            [split for _, split in kept],
+            {"policy": "released", **asdict(options.rule)},
+        )
     policy = options.chains or builder.chains
     pairs = _chainable(raw, options)
     transactions, raw_splits = transactions_of(pairs, policy, options.rule)
-    parameters = {**asdict(options.rule), "same_category": options.same_category, "self_loops": options.self_loops}
+    parameters = {
+        **asdict(options.rule),
+        "same_category": options.same_category,
+        "self_loops": options.self_loops,
+    }
     return transactions, raw_splits, {"policy": policy, **parameters, "pairs": len(pairs)}
 
 
@@ -200,9 +208,7 @@ def _published_splits(
     return {split: sorted(names) for split, names in found.items()}
 
 
-def _proxies(
-    raw: RawDataset, transactions: Sequence[Transaction], options: BuildOptions, *, progress: bool
-) -> Proxies:
+def _proxies(raw: RawDataset, transactions: Sequence[Transaction], options: BuildOptions, *, progress: bool) -> Proxies:
     images = {image for listed in raw.image_lists.values() for image in listed}
     images.update(image for pair in raw.pairs for image in (pair.reference, pair.target))
     images.update(image for transaction in transactions for image in transaction.images)
@@ -267,7 +273,11 @@ def _compare(
 
 def _name(builder_name: str, builder: Builder, policy: str, split: str) -> str:
     """The builder's name, with whatever is not its default."""
-    parts = [builder_name, *([policy] if policy != builder.chains else []), *([split] if split != builder.split else [])]
+    parts = [
+        builder_name,
+        *([policy] if policy != builder.chains else []),
+        *([split] if split != builder.split else []),
+    ]
     return "-".join(parts)
 
 

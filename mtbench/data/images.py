@@ -64,7 +64,7 @@ def image_rows(
         for transaction in transactions:
             every.setdefault(transaction.category, set()).update(transaction.images)
 
-    rows = {}
+    rows: dict[str, list[dict[str, Any]]] = {}
     for split in SPLITS:
         shown: dict[str, set[str]] = {}
         for transaction in parts[split]:
@@ -99,9 +99,7 @@ def _row(image: str, category: str, candidate: bool, raw: RawDataset, proxies: P
     }
 
 
-def _check_targets(
-    parts: Mapping[str, Sequence[Transaction]], rows: Mapping[str, Sequence[Mapping[str, Any]]]
-) -> None:
+def _check_targets(parts: Mapping[str, Sequence[Transaction]], rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     """A target outside its gallery could never be found."""
     problems = Problems("gallery", hint="Choose --gallery all-images.")
     for split, transactions in parts.items():

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -26,10 +27,15 @@ Array: TypeAlias = npt.NDArray[np.float32]
 class Features(Protocol):
     """Vectors of images and texts, from a feature store."""
 
-    name: str
-    proxy: str
-    reads_text: bool
-    dim: int
+    @property
+    def proxy(self) -> str:
+        """What stood for the images, one of `PROXIES`."""
+        ...
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether texts have vectors too."""
+        ...
 
     def images(self, image_ids: Sequence[str]) -> Array:
         """Vectors of images, float32 (n, dim)."""
@@ -39,38 +45,68 @@ class Features(Protocol):
         """Vectors of texts, float32 (n, dim)."""
         ...
 
+    def describe(self) -> dict[str, Any]:
+        """What a result record says of them."""
+        ...
 
-@dataclass(frozen=True)
+
 class Catalogue:
     """Everything a model may look up about images: words, files, vectors. It holds no transaction.
 
-    Attributes:
-        records: every image of the benchmark by id.
-        proxy: the words that stand for an image: ``caption``, ``attributes``, or both joined by ``+``.
-        features: vectors of images and texts; None where the model asked for none.
+    It notes which of these were looked at, so that every result can say what stood for the images.
+
+    Args:
+        images: every image of the benchmark by id.
+        words: which words stand for an image: ``caption``, ``attributes``, or ``caption+attributes``.
+        features: opens the vectors of images and texts, on first use.
+        joiner: what the protocol puts between two captions to make one text.
     """
 
-    records: Mapping[str, Image]
-    proxy: str
-    features: Features | None = None
+    def __init__(
+        self,
+        images: Mapping[str, Image],
+        *,
+        words: str = "caption",
+        features: Callable[[], Features] | None = None,
+        joiner: str = " and ",
+    ) -> None:
+        self.words = words
+        self.joiner = joiner
+        self._images = images
+        self._open = features
+        self._used: set[str] = set()
+
+    @cached_property
+    def features(self) -> Features:
+        """The vectors. Raises MtbenchError where none were given."""
+        if self._open is None:
+            raise MtbenchError("this model reads features, but none were given. Add --features NAME")
+        found = self._open()
+        self._used.add(found.proxy)
+        return found
+
+    @property
+    def proxy(self) -> str:
+        """What has stood for the images so far: ``none``, or one of `PROXIES`, or several joined by ``+``."""
+        return "+".join(sorted({part for used in self._used for part in used.split("+")})) or "none"
+
+    def image(self, image_id: str) -> Image:
+        """The record of an image: caption, attribute words, path of the file."""
+        self._used.update(["image"] if self._images[image_id].path else [], [self.words])
+        return self._images[image_id]
 
     def text(self, image_id: str) -> str:
         """The words that stand for an image; empty where it has none."""
-        return image_text(self.records[image_id], self.proxy)
+        self._used.add(self.words)
+        return image_text(self._images[image_id], self.words)
 
     def image_features(self, image_ids: Sequence[str]) -> Array:
         """Vectors of images, float32 (n, d)."""
-        return self._features().images(image_ids)
+        return self.features.images(image_ids)
 
     def text_features(self, texts: Sequence[str]) -> Array | None:
         """Vectors of texts, float32 (n, d); None for features that know images only."""
-        features = self._features()
-        return features.texts(texts) if features.reads_text else None
-
-    def _features(self) -> Features:
-        if self.features is None:
-            raise MtbenchError("this model reads features, but none were given. Add --features NAME")
-        return self.features
+        return self.features.texts(texts) if self.features.reads_text else None
 
 
 @dataclass(frozen=True)

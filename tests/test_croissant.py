@@ -1,0 +1,111 @@
+"""The Croissant description, read by the reference implementation from a folder of tiny Parquet files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mtbench.core.files import file_sha256
+from mtbench.core.types import SPLITS
+from mtbench.data.croissant import croissant
+from mtbench.data.write import SCHEMAS
+
+mlc = pytest.importorskip("mlcroissant")
+
+ROWS: dict[str, list[dict[str, Any]]] = {
+    "transactions": [
+        {
+            "transaction_id": "dress.test.0000",
+            "category": "dress",
+            "n_turns": 2,
+            "turns": [
+                {"reference": "a", "feedback": ["is red", "is longer"], "target": "b"},
+                {"reference": "b", "feedback": ["is blue"], "target": "c"},
+            ],
+            "target": "c",
+            "source_pairs": [],
+            "flags": ["edited"],
+        }
+    ],
+    "images": [
+        {"image_id": "a", "category": "dress", "attributes": ["red"], "present": False, "gallery": True},
+        {"image_id": "b", "category": "dress", "caption": "a dress", "present": True, "gallery": False},
+    ],
+}
+MANIFEST = {"name": "tiny", "revision": "ab12" * 16, "licence": "MIT"}
+
+
+def write_folder(folder: Path, manifest: dict[str, Any] = MANIFEST) -> Path:
+    tables, files = {}, {}
+    for kind, schema in SCHEMAS.items():
+        (folder / kind).mkdir()
+        for split in SPLITS:
+            path = folder / kind / f"{split}.parquet"
+            pq.write_table(pa.Table.from_pylist([] if split == "dev" else ROWS[kind], schema=schema), path)
+            tables[f"{kind}/{split}"] = schema.names
+            files[f"{kind}/{split}.parquet"] = (file_sha256(path), path.stat().st_size)
+    (folder / "croissant.json").write_text(json.dumps(croissant(manifest, tables, files)))
+    return folder / "croissant.json"
+
+
+def test_the_reference_implementation_finds_no_error_and_misses_only_the_date(tmp_path: Path) -> None:
+    issues = mlc.Dataset(jsonld=write_folder(tmp_path)).metadata.ctx.issues
+    assert not issues.errors
+    assert [issue for issue in issues.warnings if "datePublished" not in str(issue)] == []
+
+
+def test_with_a_date_of_publication_nothing_is_missed(tmp_path: Path) -> None:
+    dataset = mlc.Dataset(jsonld=write_folder(tmp_path, {**MANIFEST, "date_published": "2018-05-01"}))
+    assert not dataset.metadata.ctx.issues.errors and not dataset.metadata.ctx.issues.warnings
+    assert dataset.metadata.version == "1.0.0+ab12ab12ab12"
+    assert dataset.metadata.license == ["MIT"]
+
+
+def test_transactions_are_read_with_their_turns(tmp_path: Path) -> None:
+    dataset = mlc.Dataset(jsonld=write_folder(tmp_path))
+    (record,) = dataset.records("transactions/test")
+    here = "transactions/test"
+    assert record[f"{here}/transaction_id"] == b"dress.test.0000"
+    assert record[f"{here}/n_turns"] == 2
+    assert record[f"{here}/flags"] == [b"edited"]
+    assert record[f"{here}/turns"] == [
+        {
+            f"{here}/turns/reference": b"a",
+            f"{here}/turns/feedback": [b"is red", b"is longer"],
+            f"{here}/turns/target": b"b",
+        },
+        {
+            f"{here}/turns/reference": b"b",
+            f"{here}/turns/feedback": [b"is blue"],
+            f"{here}/turns/target": b"c",
+        },
+    ]
+
+
+def test_images_are_read_with_what_they_lack_as_none(tmp_path: Path) -> None:
+    dataset = mlc.Dataset(jsonld=write_folder(tmp_path))
+    records = list(dataset.records("images/train"))
+    assert [r["images/train/caption"] for r in records] == [None, b"a dress"]
+    assert [r["images/train/attributes"] for r in records] == [[b"red"], None]
+    assert [r["images/train/gallery"] for r in records] == [True, False]
+    assert list(dataset.records("images/dev")) == []
+
+
+def test_each_file_is_declared_with_its_hash(tmp_path: Path) -> None:
+    dataset = mlc.Dataset(jsonld=write_folder(tmp_path))
+    declared = {file.content_url: file.sha256 for file in dataset.metadata.distribution}
+    found = {f"{kind}/{split}.parquet" for kind in SCHEMAS for split in SPLITS}
+    assert declared == {path: file_sha256(tmp_path / path) for path in found}
+
+
+def test_the_same_input_gives_the_same_bytes_in_whatever_order_it_comes() -> None:
+    files = {f"images/{split}.parquet": ("0" * 64, 1) for split in SPLITS}
+    tables = {f"images/{split}": SCHEMAS["images"].names for split in SPLITS}
+    one = croissant(MANIFEST, tables, files)
+    two = croissant(MANIFEST, dict(reversed(tables.items())), dict(reversed(files.items())))
+    assert json.dumps(one) == json.dumps(two)

@@ -1,0 +1,309 @@
+"""The dataset card as `datasets` reads it, and the upload against a small hub of this machine."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from huggingface_hub import DatasetCard
+
+from mtbench.core.errors import MtbenchError
+from mtbench.data.card import card
+from mtbench.data.hub import push
+
+MANIFEST: dict[str, Any] = {
+    "name": "tiny",
+    "revision": "ab12" * 16,
+    "builder": "multiturn-fashioniq",
+    "licence": "CDLA-Permissive-1.0",
+    "notes": ["Drawn by hand."],
+    "chains": {
+        "policy": "one-per-target",
+        "min_turns": 2,
+        "max_turns": 4,
+        "cycles": "stop",
+        "same_category": None,
+    },
+    "split": {"policy": "official", "seed": 0, "dev_share": 0.1},
+    "protocol": {"gallery": "split-list", "joiner": " and "},
+    "sources": [
+        {
+            "path": "pairs.json",
+            "sha256": "f" * 64,
+            "size": 12345,
+            "url": "https://example.org/pairs.json",
+            "licence": "MIT",
+        },
+        {"path": "own.csv", "sha256": "e" * 64, "size": 7, "url": None, "licence": "your own"},
+    ],
+    "statistics": {
+        "splits": {
+            "test": {
+                "transactions": 3,
+                "images": 1200,
+                "turns": {"2": 2, "3": 1},
+                "by_category": {"dress": 2, "shirt": 1},
+            },
+            "train": {"transactions": 1, "images": 2, "turns": {"4": 1}, "by_category": {"dress": 1}},
+            "dev": {"transactions": 0, "images": 0, "turns": {}, "by_category": {}},
+        }
+    },
+    "published": [
+        {"dataset": "Paper", "split": "test", "turns": {"2": 296, "3": 1}, "source": "Table 1"},
+        {"name": "Release", "split": "all", "turns": {"2": 1}, "source": "README"},
+        {"name": "Before the re-split", "split": "test", "turns": {"2": 9}, "ours": {"2": 8}},
+    ],
+    "faults": {"self-hop": {"count": 1234, "examples": ["dress.val.0001", "a|b"]}},
+    "proxies": {"caption": {"coverage": 0.875, "sha256": "c" * 64}},
+    "audit": {
+        "splits": {
+            "test": {
+                "transactions": 3,
+                "edge": 1,
+                "last_edge": 1,
+                "sub_chain": 0,
+                "final_target": 2,
+                "image": 3,
+            }
+        }
+    },
+}
+TURNS = pa.list_(pa.struct([("reference", pa.string()), ("feedback", pa.list_(pa.string())), ("target", pa.string())]))
+
+
+def write_folder(folder: Path, *, dev: int = 1) -> Path:
+    for split, rows in {"train": 2, "dev": dev, "test": 1}.items():
+        turn = {"reference": "a", "feedback": ["is red"], "target": "b"}
+        tables = {
+            "transactions": pa.table(
+                {
+                    "transaction_id": pa.array([f"{split}.{n}" for n in range(rows)], pa.string()),
+                    "turns": pa.array([[turn, turn]] * rows, TURNS),
+                }
+            ),
+            "images": pa.table({"image_id": pa.array(["a", "b"][:rows], pa.string())}),
+        }
+        for kind, table in tables.items():
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            pq.write_table(table, folder / kind / f"{split}.parquet")
+    manifest = {**MANIFEST, "statistics": {}} if dev else MANIFEST
+    (folder / "benchmark.json").write_text(json.dumps(manifest))
+    (folder / "README.md").write_text(card(manifest))
+    return folder
+
+
+def lines(text: str) -> list[str]:
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+def test_the_front_matter_says_what_the_hub_wants_to_know() -> None:
+    data = DatasetCard(card(MANIFEST)).data
+    assert data.pretty_name == "tiny" and data.language == ["en"] and data.size_categories == ["n<1K"]
+    assert data.license == "cdla-permissive-1.0"
+    assert [config["config_name"] for config in data.configs] == ["transactions", "images"]
+    assert data.configs[1]["data_files"][1] == {"split": "test", "path": "images/test.parquet"}
+
+
+def test_an_empty_split_is_left_out_as_datasets_cannot_read_it() -> None:
+    def splits(manifest: dict[str, Any]) -> list[str]:
+        return [file["split"] for file in DatasetCard(card(manifest)).data.configs[0]["data_files"]]
+
+    assert splits(MANIFEST) == ["train", "test"]
+    assert splits({"name": "bare", "revision": "0"}) == ["train", "dev", "test"]
+
+
+@pytest.mark.parametrize(
+    ("licence", "declared"),
+    [("MIT", ("mit", None)), ("none stated", ("unknown", None)), ("your own", ("other", "your own"))],
+)
+def test_a_licence_unknown_to_the_hub_is_declared_as_other(licence: str, declared: tuple[str, str | None]) -> None:
+    data = DatasetCard(card({**MANIFEST, "licence": licence})).data
+    assert (data.license, data.get("license_name")) == declared
+
+
+def test_the_card_shows_the_real_numbers() -> None:
+    found = lines(card(MANIFEST))
+    for line in [
+        "| train | 1 | 0 | 0 | 1 | 2 |",
+        "| test | 3 | 2 | 1 | 0 | 1,200 |",
+        "| test | 2 | 1 |",
+        "| Paper | test | 2 | 296 | 2 | -294 | Table 1 |",
+        "| Paper | test | 3 | 1 | 1 | +0 | Table 1 |",
+        "| Release | all | 2 | 1 | 2 | +1 | README |",
+        "| Before the re-split | test | 2 | 9 | 8 | -1 | |",
+        "| self-hop | 1,234 | `dress.val.0001`, `a\\|b` |",
+        "| chains | cycles | `stop` |",
+        "| protocol | joiner | ` and ` |",
+        f"| caption | 87.5% | `{'c' * 64}` |",
+        f"| [pairs.json](https://example.org/pairs.json) | MIT | 12,345 | `{'f' * 64}` |",
+        f"| own.csv | your own | 7 | `{'e' * 64}` |",
+        "| test | 3 | 1 | 1 | 0 | 2 | 3 |",
+        "Drawn by hand.",
+    ]:
+        assert line in found, line
+    assert found.index("| train | 1 | 0 | 0 | 1 | 2 |") < found.index("| test | 3 | 2 | 1 | 0 | 1,200 |")
+
+
+def test_a_card_needs_no_more_than_name_and_revision() -> None:
+    text = card({"name": "bare", "revision": "0" * 64})
+    assert "# bare" in text and "mtbench audit" in text and "## Sources" not in text
+
+
+@pytest.mark.parametrize("dev", [1, 0])
+def test_datasets_reads_both_configs_without_a_network(tmp_path: Path, dev: int) -> None:
+    folder = write_folder(tmp_path / "tiny", dev=dev)
+    code = """
+import sys
+from datasets import load_dataset
+for config in "transactions", "images":
+    print({split: len(rows) for split, rows in load_dataset(sys.argv[1], config).items()})
+rows = load_dataset(sys.argv[1], split="test")
+print(rows[0]["turns"][1]["feedback"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, folder],
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    sizes = str({"train": 2, "dev": 1, "test": 1} if dev else {"train": 2, "test": 1})
+    assert done.stdout.splitlines() == [sizes, sizes, "['is red']"]
+
+
+class Hub(ThreadingHTTPServer):
+    """The few endpoints of a hub that an upload needs; keeps what it received."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.endpoint = f"http://127.0.0.1:{self.server_address[1]}"
+        self.received: dict[str, bytes] = {}
+        self.created: dict[str, Any] = {}
+        self.token = "Bearer hf_right"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Hub
+
+    def do_POST(self) -> None:
+        body = self._body()
+        if self.headers["Authorization"] != self.server.token:
+            return self._answer(401, {"error": "Invalid user token"})
+        if self.path == "/api/repos/create":
+            self.server.created = json.loads(body)
+            return self._answer(200, {"url": f"{self.server.endpoint}/datasets/me/{self.server.created['name']}"})
+        if "/preupload/" in self.path:
+            files = [
+                {"path": file["path"], "uploadMode": "regular", "shouldIgnore": False}
+                for file in json.loads(body)["files"]
+            ]
+            return self._answer(200, {"files": files})
+        if "/commit/" in self.path:
+            for row in map(json.loads, body.splitlines()):
+                if row["key"] == "file":
+                    self.server.received[row["value"]["path"]] = base64.b64decode(row["value"]["content"])
+            return self._answer(
+                200, {"commitUrl": f"{self.server.endpoint}/datasets/me/tiny/commit/1", "commitOid": "1"}
+            )
+        return self._answer(200, {"warnings": [], "errors": []})  # validate-yaml
+
+    def do_GET(self) -> None:
+        self._answer(404, {"error": "not found"})
+
+    def _body(self) -> bytes:
+        if length := self.headers["Content-Length"]:
+            return self.rfile.read(int(length))
+        body = b""  # the commit is sent in chunks
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
+
+    def _answer(self, status: int, value: Any) -> None:
+        body = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with Hub() as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_the_benchmark_is_uploaded_and_what_is_of_this_machine_is_not(hub: Hub, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "tiny")
+    for stays in ["features/a/x.npy", "results/r.json", "local.json", ".hidden", "images/.part", ".cache/x"]:
+        (folder / stays).parent.mkdir(parents=True, exist_ok=True)
+        (folder / stays).write_text("{}")
+    address = push(folder, "me/tiny", private=True, token="hf_right", endpoint=hub.endpoint)
+    assert address == f"{hub.endpoint}/datasets/me/tiny"
+    assert sorted(hub.received) == [
+        "README.md",
+        "benchmark.json",
+        *(f"images/{split}.parquet" for split in ("dev", "test", "train")),
+        *(f"transactions/{split}.parquet" for split in ("dev", "test", "train")),
+    ]
+    assert hub.received["README.md"] == (folder / "README.md").read_bytes()
+    assert hub.created["type"] == "dataset" and hub.created["organization"] == "me"
+    assert "private" in str(hub.created)
+
+
+def test_a_name_without_an_owner_goes_to_the_account_of_the_token(hub: Hub, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "tiny")
+    assert push(folder, "tiny", token="hf_right", endpoint=hub.endpoint).endswith("/datasets/me/tiny")
+    assert hub.received
+
+
+def test_a_wrong_token_is_told(hub: Hub, tmp_path: Path) -> None:
+    with pytest.raises(MtbenchError, match=r"refuses the upload to 'me/tiny'"):
+        push(write_folder(tmp_path), "me/tiny", token="hf_wrong", endpoint=hub.endpoint)
+
+
+def test_without_a_token_the_error_says_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
+    with pytest.raises(MtbenchError, match="hf auth login"):
+        push(write_folder(tmp_path), "me/tiny")
+
+
+def test_a_name_that_no_hub_allows_is_refused_before_anything_is_sent(hub: Hub, tmp_path: Path) -> None:
+    with pytest.raises(MtbenchError, match=r"'me/a/b' is no name of a repository; give OWNER/NAME"):
+        push(write_folder(tmp_path), "me/a/b", token="hf_right", endpoint=hub.endpoint)
+    assert not hub.created
+
+
+def test_a_hub_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        endpoint = f"http://127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(MtbenchError, match="cannot be reached"):
+        push(write_folder(tmp_path), "me/tiny", token="hf_right", endpoint=endpoint)
+
+
+def test_a_folder_that_is_no_benchmark_is_not_uploaded(tmp_path: Path) -> None:
+    with pytest.raises(MtbenchError, match=r"it has no benchmark\.json"):
+        push(tmp_path, "me/tiny", token="hf_right")
