@@ -40,9 +40,10 @@ from builders.fashioniq import CATEGORIES, SPLITS, read_pairs
 from mtbench.core.errors import MtbenchError, Problems
 from mtbench.core.types import MIN_TURNS, Pair, Transaction, Turn
 from mtbench.data.raw import Faults, Option, Published, RawDataset
-from mtbench.data.readers import read_json, read_names, read_records
+from mtbench.data.readers import read_json, read_names, read_records, short
 from mtbench.data.sources import Source
 
+LAYOUT = 'expected {"target": [url, image], "reference": [[url, [caption, ...], image], ...]}'
 RawPairs = Mapping[tuple[str, str, str], Pair]
 """Raw FashionIQ pairs by (category, reference, target)."""
 
@@ -104,12 +105,13 @@ class MultiturnFashionIQ:
                     faults.add(flag, session_id)
                 sessions.append(_transaction(session_id, category, turns, pairs, flags))
                 splits.append(split)
+        attributes = _attributes(raw, problems)
         problems.raise_if_any()
         return RawDataset(
             sessions=sessions,
             session_splits=splits,
             image_lists={key: sorted(listed) for key, listed in lists.items()},
-            attributes=_attributes(raw),
+            attributes=attributes,
             faults=faults,
             notes=[
                 "The released val is leaky: run `mtbench audit`. The second half of each released train file is "
@@ -121,16 +123,23 @@ class MultiturnFashionIQ:
         )
 
 
+def _is_text_list(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
 def _turns(entry: Any, where: str, known: set[str], problems: Problems) -> list[Turn]:
     """The turns of one released session, captions as they stand; empty if it is malformed."""
     try:
-        steps = [(image, tuple(caption.strip() for caption in captions)) for _, captions, image in entry["reference"]]
-        ends = [*(image for image, _ in steps), entry["target"][1]]
-        if not steps or not all(isinstance(image, str) for image in ends):
-            raise TypeError
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
-        problems.add(where, 'expected {"target": [url, image], "reference": [[url, [caption, ...], image], ...]}')
+        _, target = entry["target"]
+        shown = [(image, captions) for _, captions, image in entry["reference"]]
+    except (KeyError, TypeError, ValueError):
+        shown, target = [], None
+    ends = [*(image for image, _ in shown), target]
+    # a text in the place of a list would be taken for the list of its letters
+    if not shown or not all(map(_is_text_list, (ends, entry["target"], *(captions for _, captions in shown)))):
+        problems.add(where, LAYOUT)
         return []
+    steps = [(image, tuple(caption.strip() for caption in captions)) for image, captions in shown]
     strangers = sorted(set(ends) - known)
     for image in strangers:
         problems.add(where, f"{image} is in no image list of its category and split")
@@ -228,16 +237,18 @@ def _raw_pairs(folder: Path, *, required: bool) -> RawPairs:
     return found
 
 
-def _attributes(raw: Path) -> dict[str, tuple[str, ...]]:
+def _attributes(raw: Path, problems: Problems) -> dict[str, tuple[str, ...]]:
     """Attribute words by image, from the lists over all categories; the six groups become one list."""
     words: dict[str, tuple[str, ...]] = {}
     for split in SPLITS:
         path = raw / "attr" / f"asin2attr.all.{split}.new.json"
         groups_of = read_json(path)
-        try:
-            for image, groups in groups_of.items():
-                unique = dict.fromkeys(word.strip() for group in groups for word in group)
-                words.setdefault(image, tuple(word for word in unique if word))
-        except (AttributeError, TypeError) as error:
-            raise MtbenchError(f"{path}: an object {{image: lists of words}} is expected: {error}") from error
+        if not isinstance(groups_of, dict):
+            raise MtbenchError(f"{path}: an object {{image: lists of words}} is expected, not {short(groups_of)}")
+        for image, groups in groups_of.items():
+            if not isinstance(groups, list) or not all(map(_is_text_list, groups)):
+                problems.add(f"{path.name}, {image}", f"lists of words are expected, not {short(groups)}")
+                continue
+            unique = dict.fromkeys(word.strip() for group in groups for word in group)
+            words.setdefault(image, tuple(word for word in unique if word))
     return words

@@ -6,19 +6,17 @@ Rows with the same reference, target, category and split are one pair with sever
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from builders._tables import read_table
 from mtbench.core.errors import MtbenchError, Problems, unknown
 from mtbench.core.types import SPLITS, Pair
 from mtbench.data.raw import Faults, Option, Published, RawDataset
 from mtbench.data.sources import Source
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-FORMATS = {".csv", ".tsv", ".json", ".jsonl", ".parquet"}
 PART_OF = {
     "train": "train",
     "dev": "dev",
@@ -71,17 +69,19 @@ class Pairs:
             MtbenchError: an unknown column, an empty field, a pair twice, a split of another name.
         """
         table = read_table(raw)
+        rows = len(next(iter(table.values()), []))
+        if not rows:
+            raise MtbenchError(f"{raw} holds no pair")
         columns = [reference, target, *feedback, *(name for name in (category, split_column) if name)]
-        missing = sorted(set(columns) - set(table.columns))
+        missing = sorted(set(columns) - set(table))
         if missing:
             raise MtbenchError(
-                f"{raw} has no column {', '.join(map(repr, missing))}. It has: {', '.join(map(str, table.columns))}"
+                f"{raw} has no column {', '.join(map(repr, missing))}. It has: {', '.join(map(repr, table))}"
             )
         problems, faults = Problems(raw), Faults()
-        single = [""] * len(table)
         references, targets = (_texts(table[name], name, problems) for name in (reference, target))
-        categories = _texts(table[category], category, problems) if category else single
-        splits = _texts(table[split_column], split_column, problems) if split_column else ["train"] * len(table)
+        categories = _texts(table[category], category, problems) if category else [""] * rows
+        splits = _texts(table[split_column], split_column, problems) if split_column else ["train"] * rows
         captions = [_captions(values) for values in zip(*(table[name] for name in feedback), strict=True)]
         found: dict[tuple[str, str, str, str], Pair] = {}
         for row, key in enumerate(zip(categories, splits, references, targets, strict=True)):
@@ -89,13 +89,15 @@ class Pairs:
             if split_column and splits[row] and splits[row] not in PART_OF:
                 problems.add(where, str(unknown("split", splits[row], PART_OF)))
             if not all(isinstance(text, str) for text in texts):
-                problems.add(where, f"the feedback must be text, not {texts!r}")
+                problems.add(where, f"the feedback must be text, not {reprlib.repr(texts)}")
                 continue
             kept = tuple(text.strip() for text in texts if text.strip())
             if len(kept) < len(texts) and kept:
                 faults.add("empty-caption", where)
             if not kept:
                 problems.add(where, "the feedback is empty")
+            if not (key[2] and key[3]):
+                continue
             if key in found and not merge_captions:
                 first = int(found[key].pair_id.rpartition(".")[2]) + 1
                 problems.add(where, f"the same pair as row {first}; for several captions add --merge-captions")
@@ -106,47 +108,28 @@ class Pairs:
             else:
                 found[key] = Pair(f"pairs.{row:05}", key[2], kept, key[3], key[0] or "all", key[1])
         problems.raise_if_any()
-        if not found:
-            raise MtbenchError(f"{raw} holds no pair")
         notes = [] if split_column else [f"No split column: every pair counts as {SPLITS[0]} before the re-split."]
         return RawDataset(pairs=list(found.values()), faults=faults, notes=notes)
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """The table in ``path``, every value as it stands: no text becomes a number or a missing value."""
-    import pandas as pd
-
-    if not path.is_file():
-        raise MtbenchError(f"{path} is no file: give the table of pairs with --raw")
-    suffix = path.suffix.lower()
-    try:
-        if suffix in (".csv", ".tsv"):
-            return pd.read_csv(path, sep="\t" if suffix == ".tsv" else ",", dtype=str, keep_default_na=False)
-        if suffix == ".parquet":
-            return pd.read_parquet(path)
-        if suffix in (".json", ".jsonl"):
-            return pd.read_json(path, lines=suffix == ".jsonl", dtype=False, convert_dates=False)
-    except Exception as error:  # each reader has its own errors for a malformed file
-        raise MtbenchError(f"{path} cannot be read as {suffix[1:]}: {error}") from error
-    raise MtbenchError(f"{path}: unknown kind of table {suffix!r}. Known: {', '.join(sorted(FORMATS))}")
-
-
-def _texts(column: pd.Series[Any], name: str, problems: Problems) -> list[str]:
+def _texts(column: Sequence[Any], name: str, problems: Problems) -> list[str]:
     """A column in which every field must hold a name; whole numbers are taken as names."""
     texts = []
-    for row, value in enumerate(column):
+    for row, value in enumerate(column, 1):
         text = str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
         if not text:
-            problems.add(f"row {row + 1}", f"{name!r} is empty" if value in ("", None) else f"{name!r} is {value!r}")
+            empty = value is None or isinstance(value, str)
+            problems.add(f"row {row}", f"{name!r} is empty" if empty else f"{name!r} is {reprlib.repr(value)}")
         texts.append(text)
     return texts
 
 
 def _captions(values: Sequence[Any]) -> list[Any]:
-    """The captions of one row: each feedback column holds a text or a list of texts."""
+    """The captions of one row: each feedback column holds a text, a list of texts, or nothing."""
     captions: list[Any] = []
     for value in values:
-        if value is None or value != value:  # a missing value of the table
-            continue
-        captions.extend(value if isinstance(value, (list, tuple)) or hasattr(value, "tolist") else [value])
+        if isinstance(value, list):
+            captions.extend(value)
+        elif value is not None and value == value:  # NaN is how pandas writes a missing value
+            captions.append(value)
     return captions

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import math
 
 import ir_measures
 import numpy as np
 import pytest
-import ranx
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -127,7 +127,15 @@ def test_nothing_to_average_is_an_error():
         macro("R@5", np.empty(0), [])
 
 
-def peers(scores, targets):
+@pytest.fixture(scope="module")
+def ranx():
+    """ranx as plain Python: its numba takes half a minute to compile what runs here in milliseconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NUMBA_DISABLE_JIT", "1")
+        return importlib.import_module("ranx")
+
+
+def peers(ranx, scores, targets):
     """Means by ranx and by ir_measures (trec_eval) of dense score rows with one target each."""
     qrels = {f"q{i}": {f"d{target}": 1} for i, target in enumerate(targets)}
     run = {f"q{i}": {f"d{j}": float(score) for j, score in enumerate(row)} for i, row in enumerate(scores)}
@@ -144,7 +152,7 @@ def counted(scores, targets):
     return Positions((scores > own).sum(axis=1), (scores == own).sum(axis=1), full)
 
 
-def test_without_ties_ranx_and_ir_measures_give_the_same_and_their_recall_is_success_with_one_target():
+def test_without_ties_ranx_and_ir_measures_give_the_same_and_their_recall_is_success_with_one_target(ranx):
     rng = np.random.default_rng(0)
     scores = np.stack([rng.permutation(40) for _ in range(60)])
     targets = rng.integers(0, 40, 60)
@@ -152,23 +160,23 @@ def test_without_ties_ranx_and_ir_measures_give_the_same_and_their_recall_is_suc
     ours = {
         name: micro(name, row) for name, row in per_transaction(counted(scores, targets), ["R@1", "R@5", "MRR"]).items()
     }
-    by_ranx, by_trec = peers(scores, targets)
+    by_ranx, by_trec = peers(ranx, scores, targets)
     assert by_ranx["recall@5"] == by_ranx["hit_rate@5"] == pytest.approx(ours["R@5"])
     assert by_trec["R@5"] == by_trec["Success@5"] == pytest.approx(ours["R@5"])
     assert by_ranx["hit_rate@1"] == by_trec["Success@1"] == pytest.approx(ours["R@1"])
     assert by_ranx["mrr"] == pytest.approx(ours["MRR"]) and by_trec["RR"] == pytest.approx(ours["MRR"])
 
 
-def test_with_ties_ours_is_the_mean_of_ranx_over_all_tie_breaks_and_any_one_of_them_is_arbitrary():
+def test_with_ties_ours_is_the_mean_of_ranx_over_all_tie_breaks_and_any_one_of_them_is_arbitrary(ranx):
     row, target = np.array([9.0, 4.0, 4.0, 4.0, 1.0]), 2  # positions 2, 3 and 4
     broken = np.stack([row + np.array([0, *order, 0]) for order in itertools.permutations([0.1, 0.2, 0.3])])
     ours = per_transaction(counted(row[None], [target]), ["R@1", "R@2", "R@3", "R@5", "MRR"])
-    by_ranx, _ = peers(broken, [target] * 6)
+    by_ranx, _ = peers(ranx, broken, [target] * 6)
     for name, other in (("R@1", "hit_rate@1"), ("R@2", "hit_rate@2"), ("R@3", "hit_rate@3"), ("MRR", "mrr")):
         assert ours[name][0] == pytest.approx(by_ranx[other])
     best = per_transaction(counted(row[None], [target]).optimistic(), ["MRR"])["MRR"][0]
     worst = per_transaction(counted(row[None], [target]).pessimistic(), ["MRR"])["MRR"][0]
-    by_ranx, by_trec = peers(row[None], [target])
+    by_ranx, by_trec = peers(ranx, row[None], [target])
     for arbitrary in (by_ranx["mrr"], by_trec["RR"]):
         assert worst - 1e-12 <= arbitrary <= best + 1e-12
     assert worst < ours["MRR"][0] < best

@@ -126,7 +126,7 @@ def test_identical_images_tie_exactly_wherever_they_stand_in_the_gallery(similar
         queries, gallery, np.full(57, copies[3]), similarity=similarity, block_bytes=4 * n_gallery * 10
     )
     assert ranks.equal.tolist() == [12] * 57
-    for target in copies:  # whichever copy is the target, its rank is the same
+    for target in copies[:3]:  # whichever copy is the target, its rank is the same
         other = rank_embeddings(
             queries, gallery, np.full(57, target), similarity=similarity, block_bytes=4 * n_gallery * 10
         )

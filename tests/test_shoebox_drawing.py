@@ -30,8 +30,8 @@ from builders.shoebox.generate import ShoeboxOptions, generate
 
 SMALL = ShoeboxOptions(images=60, seed=5, width=64, height=48, workers=1)
 
-# A pixel counts as changed when a channel moves by more than 24 of 255, about what an eye notices side
-# by side.  40 such pixels at 192 x 144 are a spot of 6 x 6 (a buckle is about 10 x 9), and more than any rendering
+# A pixel counts as changed when a channel moves by more than 24 of 255, about what an eye notices side by
+# side.  40 such pixels at 192 x 144 are a spot of 6 x 6 (a buckle is about 10 x 9), more than any rendering
 # noise: the renderer is deterministic, so two pictures of one shoe differ nowhere.
 NOTICED = 24
 SPOT = 40

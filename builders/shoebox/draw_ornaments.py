@@ -34,7 +34,9 @@ def _bow(accent: str) -> str:
         edge,
     )
     left = filled(
-        joined(bezier((0, 0), (-8, -15), (-25, -16), (-25, -3)), bezier((-25, -3), (-25, 11), (-10, 10), (0, 0))),
+        joined(
+            bezier((0, 0), (-8, -15), (-25, -16), (-25, -3)), bezier((-25, -3), (-25, 11), (-10, 10), (0, 0))
+        ),
         accent,
         edge,
     )
@@ -96,7 +98,9 @@ def _jewel(accent: str) -> str:
     out = oval((0, 0), 17.5, 13.5, "#c9a24c", 'stroke="#6b4f16" stroke-width="1.2"')
     for k in range(14):
         a = 2 * math.pi * k / 14
-        out += disc((14.2 * math.cos(a), 10.4 * math.sin(a)), 2.7, "#f4f8ff", 'stroke="#8e97ab" stroke-width="0.7"')
+        out += disc(
+            (14.2 * math.cos(a), 10.4 * math.sin(a)), 2.7, "#f4f8ff", 'stroke="#8e97ab" stroke-width="0.7"'
+        )
     stone = accent if brightness(accent) > 0.2 else "#3a3550"
     out += oval((0, 0), 9.6, 6.8, stone, f'stroke="{darker(stone, 0.6)}" stroke-width="1"')
     out += filled(
@@ -131,6 +135,9 @@ def _anchor(shape: Silhouette, shoe: Mapping[str, str]) -> tuple[Point, float]:
         x, y = shape.ridge.at(0.16)
         return (x - 1, y + 2), 0.95
     if shoe["category"] in ("boots", "rain_boots"):
+        if shoe["closure"] == "zip" or (shoe["closure"] == "slip-on" and shoe["category"] == "boots"):
+            x, y = shape.throat.at(0.88)  # the side of the shaft is taken
+            return (x - 8, y + 7), 1.0
         return shape.side, 1.05
     return (shape.side[0] - 28, shape.side[1] - 2), 0.9
 

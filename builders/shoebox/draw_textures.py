@@ -137,8 +137,9 @@ def _leopard(colour: str, accent: str) -> str:
     ):
         turn = rng.uniform(0, 180)
         out += (
-            f'<g transform="translate({x} {y}) rotate({turn:.0f})"><ellipse rx="5.4" ry="3.8" fill="{accent}" '
-            f'stroke="{dark}" stroke-width="2.6" stroke-dasharray="9 3.5 6 4"/></g>'
+            f'<g transform="translate({x} {y}) rotate({turn:.0f})">'
+            f'<ellipse rx="5.4" ry="3.8" fill="{accent}" stroke="{dark}" stroke-width="2.6" '
+            'stroke-dasharray="9 3.5 6 4"/></g>'
         )
     return _tile("print", 52, out, tall=46)
 

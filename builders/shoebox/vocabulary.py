@@ -49,9 +49,8 @@ VALUES: dict[str, tuple[str, ...]] = {
 }
 ATTRIBUTES = tuple(VALUES)
 
-_ANY_COLOUR = (
-    "black:4 white:2 cream grey brown:2 tan red:2 burgundy pink orange yellow green turquoise blue navy purple"
-)
+_DARK_AND_PALE = "black:4 white:2 cream grey brown:2 tan navy"
+_ANY_COLOUR = _DARK_AND_PALE + " red:2 burgundy pink orange yellow green turquoise blue purple"
 _METALS = " gold silver"
 _ANY_ACCENT = " ".join(ACCENTS)
 _PATTERNS = "plain:5 stripes dots checks floral animal"
@@ -213,7 +212,10 @@ def _parse(line: str) -> tuple[tuple[str, ...], tuple[float, ...]]:
     return tuple(names), tuple(weights)
 
 
-CHOICES = {category: {attribute: _parse(line) for attribute, line in rows.items()} for category, rows in TABLE.items()}
+CHOICES = {
+    category: {attribute: _parse(line) for attribute, line in rows.items()}
+    for category, rows in TABLE.items()
+}
 
 
 def is_valid(attributes: Mapping[str, str]) -> bool:

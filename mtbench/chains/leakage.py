@@ -15,6 +15,7 @@ image         any of its images does
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from mtbench.core.types import Transaction
@@ -38,7 +39,7 @@ def leaks(transactions: Sequence[Transaction], known: Iterable[Transaction]) -> 
     found = []
     for transaction in transactions:
         path, category = transaction.images, transaction.category
-        seen = [(category, *pair) in edges for pair in zip(path, path[1:], strict=False)]
+        seen = [(category, *pair) in edges for pair in pairwise(path)]
         found.append(
             {
                 "edge": any(seen),

@@ -32,8 +32,8 @@ from mtbench.core.types import MAX_TURNS, MIN_TURNS
 Chains = dict[int, Ints]
 
 CYCLES = ("stop", "drop", "keep")
-BLOCK = 1 << 20
-"""Rows extended at a time: bounds the memory of an enumeration beyond its result (8 MB a column)."""
+BLOCK = 1 << 16
+"""Rows extended at a time: what an enumeration holds beyond its result is some of these, and they fit in a cache."""
 LIMIT = 50_000_000
 """Chains after which an enumeration gives up, rather than fill the memory."""
 
@@ -60,9 +60,8 @@ def all_paths(graph: PairGraph, rule: Rule) -> Chains:
     keep: abc abe abcb abcd bcb bcd cbc cbe
     """
     found = _Collector(graph, rule)
-    for start in _blocks(np.arange(len(graph))[:, None]):
-        for paths, closed in _grow(graph, start, rule):
-            found.add(paths if rule.cycles == "keep" else paths[~closed])
+    for paths, closed in _grow(graph, np.arange(len(graph)), rule):
+        found.add(paths if rule.cycles == "keep" else _but(paths, closed))
     return found.chains()
 
 
@@ -77,16 +76,14 @@ def maximal(graph: PairGraph, rule: Rule) -> Chains:
     has_predecessor = graph.loops.copy()
     has_predecessor[graph.target] = True
     found = _Collector(graph, rule)
-    starts = np.flatnonzero(~has_predecessor[graph.reference])[:, None]
-    for start in _blocks(starts):
-        for paths, closed in _grow(graph, start, rule):
-            ended, blocked = _is_maximal(graph, paths, closed)
-            if rule.cycles == "keep":
-                found.add(paths[closed | (ended & ~blocked)])
-            elif rule.cycles == "drop":
-                found.add(paths[ended & ~blocked & ~closed])
-            else:
-                found.add(paths[ended & ~closed])
+    for paths, closed in _grow(graph, np.flatnonzero(~has_predecessor[graph.reference]), rule):
+        ended, blocked = _is_maximal(graph, paths, closed)
+        if rule.cycles == "keep":
+            found.add(paths[closed | (ended & ~blocked)])
+        elif rule.cycles == "drop":
+            found.add(paths[ended & ~blocked & ~closed])
+        else:
+            found.add(paths[ended & ~closed])
     return found.chains()
 
 
@@ -102,10 +99,10 @@ def leaf_suffix(graph: PairGraph, rule: Rule) -> Chains:
     is_reference[graph.reference] = True
     leaves = np.unique(graph.target[~is_reference[graph.target]])
     walk = _walk_back(graph, leaves, rule.max_turns, rule.cycles)
-    found = _Collector(graph, rule)
-    for turns in range(rule.min_turns, rule.max_turns + 1):
-        found.add(walk.edges[walk.depth >= turns, :turns][:, ::-1])
-    return found.chains()
+    return {
+        turns: _in_order(walk.edges[walk.depth >= turns, :turns][:, ::-1])
+        for turns in range(rule.min_turns, rule.max_turns + 1)
+    }
 
 
 def one_per_target(graph: PairGraph, rule: Rule) -> Chains:
@@ -119,10 +116,10 @@ def one_per_target(graph: PairGraph, rule: Rule) -> Chains:
     """
     # One step more than is wanted, so that a longer chain is seen to be longer.
     walk = _walk_back(graph, np.unique(graph.target), rule.max_turns + 1, rule.cycles)
-    found = _Collector(graph, rule)
-    for turns in range(rule.min_turns, rule.max_turns + 1):
-        found.add(walk.edges[walk.depth == turns, :turns][:, ::-1])
-    return found.chains()
+    return {
+        turns: _in_order(walk.edges[walk.depth == turns, :turns][:, ::-1])
+        for turns in range(rule.min_turns, rule.max_turns + 1)
+    }
 
 
 def edge_disjoint(graph: PairGraph, rule: Rule) -> Chains:
@@ -170,65 +167,71 @@ def nodes_of(graph: PairGraph, edges: Ints) -> Ints:
 
 
 class _Collector:
-    """Gathers blocks of chains by their number of turns, and sorts them at the end."""
+    """Gathers blocks of chains, which come in ascending order, by their number of turns."""
 
     def __init__(self, graph: PairGraph, rule: Rule) -> None:
-        self._blocks: dict[int, list[Ints]] = {n: [] for n in range(rule.min_turns, rule.max_turns + 1)}
-        self._edges = len(graph)
-        self._total = 0
+        room = _count_walks(graph, rule.max_turns)
+        # Memory that is never written to is never taken, so that the result is not held twice to be put together.
+        self._rows: Chains = {
+            turns: np.empty((min(room[turns - 1], LIMIT), turns), dtype=graph.target.dtype)
+            for turns in range(rule.min_turns, rule.max_turns + 1)
+        }
+        self._count = dict.fromkeys(self._rows, 0)
 
     def add(self, paths: Ints) -> None:
         turns = paths.shape[1]
-        if turns in self._blocks and len(paths):
-            # 32 bits number every edge that fits in memory, and halve what is held.
-            self._blocks[turns].append(paths.astype(np.int32 if self._edges < 1 << 31 else np.int64))
-            self._total += len(paths)
-            if self._total > LIMIT:
+        if turns in self._rows:
+            start, end = self._count[turns], self._count[turns] + len(paths)
+            self._count[turns] = end
+            if sum(self._count.values()) > LIMIT:
                 raise MtbenchError(
                     f"more than {LIMIT:,} chains: choose --chains one-per-target, or a smaller --max-turns"
                 )
+            self._rows[turns][start:end] = paths
 
     def chains(self) -> Chains:
-        result = {}
-        for turns, blocks in self._blocks.items():
-            rows = np.concatenate(blocks) if blocks else np.empty((0, turns), dtype=np.int64)
-            if not _is_sorted(rows):
-                rows = rows[np.lexsort(rows.T[::-1])]
-            result[turns] = rows
-        return result
+        return {turns: rows[: self._count[turns]] for turns, rows in self._rows.items()}
 
 
-def _is_sorted(rows: Ints) -> bool:
-    """Whether rows ascend; a sort of the paths of 10^6 pairs costs more than their enumeration."""
-    later = np.zeros(max(0, len(rows) - 1), dtype=bool)
-    for column in reversed(range(rows.shape[1])):
-        step = np.diff(rows[:, column])
-        later = (step > 0) | ((step == 0) & (later if column < rows.shape[1] - 1 else True))
-    return bool(later.all())
+def _count_walks(graph: PairGraph, max_turns: int) -> list[int]:
+    """How many walks of 1, 2, ... max turns there are: no fewer than there are paths (and, as floats, rounded up)."""
+    fan_out = np.diff(graph.first)
+    from_edge = np.ones(len(graph))
+    counts = [len(graph)]
+    for _ in range(1, max_turns):
+        from_node = np.bincount(graph.reference, from_edge, minlength=len(fan_out))
+        from_edge = from_node[graph.target]
+        counts.append(int(min(from_edge.sum() * (1 + 1e-9), LIMIT)))
+    return counts
 
 
-def _blocks(rows: Ints) -> Iterator[Ints]:
-    for start in range(0, len(rows), BLOCK):
-        yield rows[start : start + BLOCK]
+def _in_order(rows: Ints) -> Ints:
+    return rows[np.lexsort(rows.T[::-1])]
 
 
-def _grow(graph: PairGraph, paths: Ints, rule: Rule) -> Iterator[tuple[Ints, npt.NDArray[np.bool_]]]:
-    """Yield ``paths`` and all their continuations up to max turns, each with which of its rows closed a cycle.
+def _but(paths: Ints, closed: npt.NDArray[np.bool_]) -> Ints:
+    """The paths that closed no cycle; mostly that is all of them, and nothing is copied."""
+    return paths[~closed] if closed.any() else paths
 
-    Depth first over blocks: the memory is a few blocks, whatever the number of paths.
+
+def _grow(graph: PairGraph, edges: Ints, rule: Rule) -> Iterator[tuple[Ints, npt.NDArray[np.bool_]]]:
+    """Yield the paths that begin with ``edges`` up to max turns, each block with which of its rows closed a cycle.
+
+    Depth first over blocks: the memory is a block for each turn, whatever the number of paths, and those of one
+    number of turns come in ascending order.
     """
-    closed = np.zeros(len(paths), dtype=bool)
-    yield paths, closed
-    stack = [paths]
-    while stack:
-        paths = stack.pop()
-        if paths.shape[1] >= rule.max_turns:
-            continue
+    for start in range(0, len(edges), BLOCK):
+        paths = edges[start : start + BLOCK, None]
+        yield paths, np.zeros(len(paths), dtype=bool)
+        yield from _continue(graph, paths, rule)
+
+
+def _continue(graph: PairGraph, paths: Ints, rule: Rule) -> Iterator[tuple[Ints, npt.NDArray[np.bool_]]]:
+    if paths.shape[1] < rule.max_turns:
         for block in _by_fan_out(graph, paths):
             longer, closed = _extend(graph, block)
             yield longer, closed
-            if not closed.all():
-                stack.append(longer[~closed])
+            yield from _continue(graph, _but(longer, closed), rule)
 
 
 def _by_fan_out(graph: PairGraph, paths: Ints) -> Iterator[Ints]:
@@ -245,16 +248,16 @@ def _extend(graph: PairGraph, paths: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]
     """Every path continued by every edge that leaves its end, and which of the results come back to an image."""
     ends = graph.target[paths[:, -1]]
     counts = graph.first[ends + 1] - graph.first[ends]
-    rows = np.repeat(np.arange(len(paths)), counts)
-    offset = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    edges = graph.first[ends][rows] + offset
-    arrived = graph.target[edges]
-    longer = np.empty((len(rows), paths.shape[1] + 1), dtype=paths.dtype)
-    closed = arrived == graph.reference[paths[:, 0]][rows]
+    before = np.cumsum(counts) - counts
+    longer = np.empty((counts.sum(), paths.shape[1] + 1), dtype=paths.dtype, order="F")  # by column, as it is filled
+    longer[:, -1] = np.repeat(graph.first[ends] - before, counts)
+    longer[:, -1] += np.arange(len(longer), dtype=paths.dtype)
+    arrived = graph.target[longer[:, -1]]
+    closed = arrived == np.repeat(graph.reference[paths[:, 0]], counts)
     for column in range(paths.shape[1]):
-        longer[:, column] = paths[:, column][rows]
-        closed |= arrived == graph.target[longer[:, column]]
-    longer[:, -1] = edges
+        longer[:, column] = np.repeat(paths[:, column], counts)
+        if column < paths.shape[1] - 1:  # no pair goes from an image to itself
+            closed |= arrived == graph.target[longer[:, column]]
     return longer, closed
 
 
@@ -265,7 +268,7 @@ def _is_maximal(
     ended, blocked = np.ones(len(paths), dtype=bool), np.zeros(len(paths), dtype=bool)
     start = 0
     for block in _by_fan_out(graph, paths):
-        longer, comes_back = _extend(graph, block)
+        _, comes_back = _extend(graph, block)
         ends = graph.target[block[:, -1]]
         row = start + np.repeat(np.arange(len(block)), graph.first[ends + 1] - graph.first[ends])
         ended[row[~comes_back]] = False

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -46,7 +47,7 @@ class SplitRule:
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:
             raise unknown("split policy", self.policy, POLICIES)
-        if not (0 <= self.dev_share and 0 <= self.test_share and self.dev_share + self.test_share < 1):
+        if not (self.dev_share >= 0 and self.test_share >= 0 and self.dev_share + self.test_share < 1):
             raise MtbenchError("the shares of dev and test must be 0 or more, and leave something to train on")
 
 
@@ -101,7 +102,7 @@ def components(transactions: Sequence[Transaction]) -> list[str]:
 
 def _pairs(transaction: Transaction) -> list[tuple[str, ...]]:
     images = transaction.images
-    return [(transaction.category, *sorted(pair)) for pair in zip(images, images[1:], strict=False)]
+    return [(transaction.category, *sorted(pair)) for pair in pairwise(images)]
 
 
 def _bipartite(shares: coo_array) -> coo_array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,10 +12,13 @@ import click
 
 from mtbench.cli.tables import build_report
 from mtbench.core.errors import MtbenchError
+from mtbench.core.options import construct
 from mtbench.core.registry import BUILDERS
 
 if TYPE_CHECKING:
     from mtbench.data.raw import Builder
+
+logger = logging.getLogger(__name__)
 
 COMMON = (
     click.Option(["--raw"], type=click.Path(path_type=Path), required=True, help="Folder (or file) of the raw data."),
@@ -66,14 +70,21 @@ COMMON = (
 )
 
 
+PARTS = (
+    *("summary", "licence", "sources", "chains", "split", "gallery", "official", "published", "options"),
+    *("read", "prepare"),
+)
+"""What a builder has, as `mtbench.data.raw.Builder` says: not imported here, it would be slow."""
+
+
 class Builders(click.Group):
     """The subcommands are the registered builders, and any ``file.py:Class``."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return BUILDERS.names()
+        return [name for name in BUILDERS.names() if _works(name)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
-        builder: Builder = BUILDERS.get(cmd_name)()
+        builder = _made(cmd_name)
         own = [
             click.Option(
                 [f"--{option.name}"],
@@ -109,6 +120,25 @@ class Builders(click.Group):
 @click.command(cls=Builders)
 def build() -> None:
     """Turn raw pairs into a multi-turn benchmark."""
+
+
+def _made(name: str) -> Builder:
+    """A builder by name; an error that says what is missing if the class is none."""
+    builder: Builder = construct(BUILDERS.get(name), {}, what=f"builder {name!r}")
+    missing = [part for part in PARTS if not hasattr(builder, part)]
+    if missing:
+        raise MtbenchError(f"{name!r} is no builder: it has no {', '.join(missing)}. See mtbench.data.raw.Builder")
+    return builder
+
+
+def _works(name: str) -> bool:
+    """Whether a builder can be made; one that cannot is warned about, and the others stay usable."""
+    try:
+        _made(name)
+    except MtbenchError as error:
+        logger.warning("%s", error)
+        return False
+    return True
 
 
 def _run(

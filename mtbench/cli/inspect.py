@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from mtbench.cli.tables import table
 from mtbench.core.errors import unknown
 from mtbench.core.registry import KINDS
+from mtbench.core.types import MAX_TURNS, MIN_TURNS
 
 DIR = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
@@ -25,7 +28,7 @@ def stats(directory: Path, as_json: bool) -> None:
 
     benchmark = load(directory)
     if as_json:
-        splits = benchmark.manifest["statistics"]["splits"]
+        splits = {split: _every_length(part) for split, part in benchmark.manifest["statistics"]["splits"].items()}
         record = {"name": benchmark.name, "revision": benchmark.revision, "splits": splits}
         click.echo(json.dumps({**record, "published": benchmark.manifest["published"]}, indent=2))
     else:
@@ -67,14 +70,21 @@ def audit(directory: Path, against: Path | None, as_json: bool) -> None:
 @click.command(name="list")
 @click.argument("kind", required=False)
 def list_plugins(kind: str | None) -> None:
-    """List builders, encoders, models, evaluators, simulators or boards."""
+    """List builders, encoders, models, evaluators or simulators."""
     if kind is not None and kind not in KINDS:
         raise unknown("kind of plugin", kind, KINDS)
     for name in [kind] if kind else KINDS:
         rows = [[plugin, _first_line(found)] for plugin, found in KINDS[name].loaded()]
-        click.echo(f"{name}: none yet" if not rows else table(rows, [name, ""]))
+        click.echo(f"{name}: none yet" if not rows else table(rows, [name, ""], text=True))
         if not kind:
             click.echo()
+
+
+def _every_length(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Counts of a split with a number for each length that a transaction may have, 0 included."""
+    usual = {str(n): 0 for n in range(MIN_TURNS, MAX_TURNS + 1)}
+    turns = {**usual, **part["turns"]}
+    return {**part, "turns": {n: turns[n] for n in sorted(turns, key=int)}}
 
 
 def _first_line(plugin: type) -> str:

@@ -11,6 +11,7 @@ Nothing is imported before it is asked for by name.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -99,11 +100,10 @@ class Registry(Generic[T]):
                 module = importlib.import_module(where)
             except Exception as error:
                 raise MtbenchError(f"{self.kind} {spec!r}: module {where!r} cannot be imported: {error}") from error
-        try:
-            plugin: type[T] = getattr(module, attribute)
-        except AttributeError:
+        plugin: object = getattr(module, attribute, None)
+        if not isinstance(plugin, type):
             classes = [name for name, value in vars(module).items() if isinstance(value, type)]
-            raise unknown(f"{self.kind} class in {where}", attribute, classes) from None
+            raise unknown(f"{self.kind} class in {where}", attribute, classes)
         return plugin
 
 
@@ -111,7 +111,8 @@ def _import_file(path: Path, kind: str) -> Any:
     """Import one Python file under a name of its own, without touching ``sys.path``."""
     if not path.is_file():
         raise MtbenchError(f"{kind} file {path} does not exist")
-    name = f"mtbench_plugin_{path.stem}"
+    place = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]  # a/model.py is not b/model.py
+    name = f"mtbench_plugin_{path.stem}_{place}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None  # a .py suffix always has a loader
     module = importlib.util.module_from_spec(spec)
@@ -119,6 +120,7 @@ def _import_file(path: Path, kind: str) -> Any:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
+        del sys.modules[name]
         raise MtbenchError(f"{kind} file {path} cannot be imported: {type(error).__name__}: {error}") from error
     return module
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mtbench.core.errors import MtbenchError, unknown
@@ -16,6 +17,9 @@ from mtbench.core.types import SPLITS, Gallery, History, Image, Protocol, Transa
 
 SCHEMA_VERSION = 1
 """Raised when a file of a benchmark changes its meaning."""
+
+
+IMAGE_COLUMNS = ("image_id", "category", "caption", "attributes", "path", "gallery")
 
 
 class Benchmark:
@@ -65,7 +69,7 @@ class Benchmark:
 
     @cached_property
     def _image_rows(self) -> dict[str, list[dict[str, Any]]]:
-        return {split: read_table(self._file("images", split)) for split in SPLITS}
+        return {split: read_table(self._file("images", split), IMAGE_COLUMNS) for split in SPLITS}
 
     @cached_property
     def galleries(self) -> Mapping[tuple[str, str], Gallery]:
@@ -152,16 +156,20 @@ def check_split(split: str) -> str:
     return split
 
 
-def read_table(path: Path) -> list[dict[str, Any]]:
+def read_table(path: Path, columns: Sequence[str] = ()) -> list[dict[str, Any]]:
     """The rows of a Parquet file as dictionaries.
 
     Raises:
-        MtbenchError: the file is cut short or is no Parquet.
+        MtbenchError: the file is cut short, is no Parquet, or lacks one of ``columns``.
     """
     try:
-        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
-    except (OSError, ValueError) as error:  # pyarrow's own errors derive from these two
+        table = pq.read_table(path)
+        rows: list[dict[str, Any]] = table.to_pylist()
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise MtbenchError(f"{path} is not readable Parquet: {error}") from error
+    lacking = [name for name in columns if name not in table.column_names]
+    if lacking:
+        raise MtbenchError(f"{path} has no column {', '.join(lacking)}. Build it again.")
     return rows
 
 

@@ -88,6 +88,12 @@ def build(
     raw = builder.read(raw_path, **options.extra)
 
     transactions, raw_splits, chains = _transactions(builder, raw, options)
+    if not transactions:
+        made_of = f"{len(raw.pairs):,} pairs" if raw.sessions is None else f"{len(raw.sessions):,} sessions"
+        raise MtbenchError(
+            f"{raw_path}: {chains['policy']} makes no transaction of {options.rule.min_turns} to "
+            f"{options.rule.max_turns} turns of {made_of}. Try another --chains, --min-turns or --max-turns"
+        )
     split_rule = replace(options.split_rule, policy=options.split or builder.split)
     assigned = assign(transactions, raw_splits, split_rule, builder.official)
     parts: dict[str, list[Transaction]] = {split: [] for split in SPLITS}
@@ -124,7 +130,9 @@ def build(
             for g in galleries
         ],
     }
-    local = {"images": os.path.relpath(options.images, out)} if proxies.files and options.images else None
+    local = None
+    if proxies.files and options.images:  # real paths: ".." behind a symbolic link leads elsewhere
+        local = {"images": os.path.relpath(options.images.resolve(), out.resolve())}
     write_benchmark(out, manifest, parts, rows, local=local, overwrite=overwrite)
     return Benchmark(out)
 
@@ -154,11 +162,12 @@ def _transactions(
                 "this data comes as finished sessions: leave --chains out, or chain raw FashionIQ with "
                 "`mtbench build fashioniq`"
             )
-        kept = [
-            (session, split)
-            for session, split in zip(raw.sessions, raw.session_splits, strict=True)
-            if options.rule.min_turns <= len(session.turns) <= options.rule.max_turns
-        ]
+        kept = []
+        for session, split in zip(raw.sessions, raw.session_splits, strict=True):
+            if options.rule.min_turns <= len(session.turns) <= options.rule.max_turns:
+                kept.append((session, split))
+            else:
+                raw.faults.add("other-turns", session.transaction_id)
         return (
             [s for s, _ in kept],
             [split for _, split in kept],

@@ -135,7 +135,7 @@ def index_files(folder: Path, wanted: set[str], *, progress: bool = True) -> dic
     problems = Problems(folder)
     paths: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in SUFFIXES:
+        if path.suffix.lower() not in SUFFIXES or not path.is_file():
             continue
         image = path.name if path.name in wanted else path.stem
         if image in wanted:

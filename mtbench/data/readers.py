@@ -3,29 +3,44 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mtbench.core.errors import MtbenchError, Problems
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
 
 def read_json(path: Path) -> Any:
     """Parse a JSON file.
 
     Raises:
-        MtbenchError: the file is missing, cut short, too deeply nested, or not UTF-8; with line and column.
+        MtbenchError: the file is missing, cut short (with line and column), too deeply nested, or not UTF-8.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return parse_json(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise MtbenchError(f"{path} does not exist") from None
     except json.JSONDecodeError as error:
         raise MtbenchError(
             f"{path}: not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}. Is it cut short?"
         ) from error
-    except (UnicodeDecodeError, RecursionError, OSError) as error:
+    except (ValueError, RecursionError, OSError) as error:  # a number of thousands of digits is a ValueError
         raise MtbenchError(f"{path}: not readable as JSON: {error}") from error
+
+
+def parse_json(text: str) -> Any:
+    r"""Like `json.loads`, but refuses half a character (``"\ud800"``), which no file could hold afterwards."""
+    value = json.loads(text)
+    if _SURROGATE.search(text):  # mostly halves of a pair, as in an escaped emoji
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            before = error.object[max(0, error.start - 20) : error.start]
+            raise ValueError(f"half a character, {error.object[error.start]!a}, after {before!a}") from None
+    return value
 
 
 def read_records(path: Path) -> list[Any]:
@@ -50,8 +65,8 @@ def read_names(path: Path, problems: Problems) -> list[str]:
         names = [name.strip() for name in names if name.strip()]
     seen: set[str] = set()
     for number, name in enumerate(names):
-        if not isinstance(name, str) or not name:
-            problems.add(f"{path.name}, entry {number}", f"an image name is expected, not {name!r}")
+        if not isinstance(name, str) or not name.strip():
+            problems.add(f"{path.name}, entry {number}", f"an image name is expected, not {short(name)}")
         elif name in seen:
             problems.add(f"{path.name}, entry {number}", f"{name} is listed twice")
         else:
@@ -68,7 +83,7 @@ class Record:
         self.ok = isinstance(value, dict)
         self._value: dict[str, Any] = value if self.ok else {}
         if not self.ok:
-            problems.add(where, f"an object is expected, not {_short(value)}")
+            problems.add(where, f"an object is expected, not {short(value)}")
 
     def text(self, name: str) -> str:
         """A field that must be a string with something in it."""
@@ -76,7 +91,7 @@ class Record:
         if value is None:
             return ""
         if not isinstance(value, str):
-            self._fault(f"{name!r} must be text, not {_short(value)}")
+            self._fault(f"{name!r} must be text, not {short(value)}")
             return ""
         if not value.strip():
             self._fault(f"{name!r} is empty")
@@ -88,7 +103,7 @@ class Record:
         if value is None:
             return ()
         if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-            self._fault(f"{name!r} must be a list of texts, not {_short(value)}")
+            self._fault(f"{name!r} must be a list of texts, not {short(value)}")
             return ()
         if not any(v.strip() for v in value):
             self._fault(f"{name!r} holds no text")
@@ -120,16 +135,20 @@ def read_texts(path: Path) -> dict[str, str]:
         captions = read_json(file)
         problems = Problems(file)
         if not isinstance(captions, Mapping):
-            raise MtbenchError(f"{file}: an object {{image: caption}} is expected, not {_short(captions)}")
+            raise MtbenchError(f"{file}: an object {{image: caption}} is expected, not {short(captions)}")
         for image, caption in captions.items():
             if isinstance(caption, str):
                 merged.setdefault(image, caption.strip())
             else:
-                problems.add(image, f"the caption must be text, not {_short(caption)}")
+                problems.add(image, f"the caption must be text, not {short(caption)}")
         problems.raise_if_any()
     return merged
 
 
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+def short(value: Any) -> str:
+    """A JSON value for an error message, in 40 characters at most."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        text = f"a deeply nested {type(value).__name__}"
     return text if len(text) <= 40 else text[:37] + "..."

@@ -5,37 +5,43 @@ A result is a folder::
     result.json            what was run, on what, and every aggregate (see `mtbench.evaluation.recall.summary`)
     run.parquet            the first 100 candidates of every transaction
     run.trec.gz            the same, for the tools of information retrieval
-    qrels.trec             the targets, for the same tools
+    qrels.trec             the targets, for the same tools; neither where an id has blanks, which TREC forbids
     transactions.parquet   the value of every measure for every transaction
 """
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mtbench.core.errors import MtbenchError
+from mtbench.core.errors import MtbenchError, unknown
 from mtbench.core.files import atomic_folder, json_sha256, write_json
 from mtbench.core.options import construct, known_options
 from mtbench.core.registry import MODELS
 from mtbench.core.types import Transaction
 from mtbench.data.benchmark import Benchmark
 from mtbench.evaluation.measures import Floats
-from mtbench.evaluation.ranker import Query, Ranker, headline
+from mtbench.evaluation.ranker import Query, Ranker, check_model, headline
 from mtbench.evaluation.recall import ByCategory, Recall
 from mtbench.evaluation.record import Phases, environment, source_sha256
 from mtbench.evaluation.runs import Ranking, rankings, write_qrels, write_run
+from mtbench.features.manifest import read_manifest
 from mtbench.features.store import build_encoder, encode, names, open_features
 from mtbench.models.protocol import Catalogue, Features, Fold
 
 SCHEMA_VERSION = 1
 DEFAULT_FEATURES = "tfidf"
+WORDS = ("caption", "attributes", "caption+attributes")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -78,12 +84,17 @@ def evaluate(
             for the images.
     """
     settings = settings or Settings()
+    if settings.seed < 0:
+        raise MtbenchError(f"the seed must be 0 or more, not {settings.seed}")
+    if out.exists() and not out.is_dir():
+        raise MtbenchError(f"{out} is a file; give a folder for the results")
     plugin = MODELS.get(name)
     options: dict[str, object] = dict(settings.options)
     if any(option.split("=")[0] == "seed" for option in known_options(plugin)):
         options.setdefault("seed", settings.seed)
     model = construct(plugin, options, what=f"model {name!r}")
-    words = settings.words or _all_words(benchmark)
+    check_model(model)
+    words = _words(benchmark, settings.words)
     identity = {
         "schema_version": SCHEMA_VERSION,
         "model": name,
@@ -91,9 +102,10 @@ def evaluate(
         "options": options,
         "benchmark": benchmark.name,
         "revision": benchmark.revision,
-        "proxies": benchmark.manifest["proxies"],
+        "proxies": benchmark.manifest.get("proxies", {}),
         "split": settings.split,
         "features": settings.features,
+        "features_keys": _features_keys(benchmark, settings.features),
         "words": words,
         "seed": settings.seed,
         "limit": settings.limit,
@@ -101,7 +113,8 @@ def evaluate(
         "evaluator": "recall",
         "mtbench": environment()["mtbench"],
     }
-    key = json_sha256(json.loads(json.dumps(identity, default=str)))
+    identity = json.loads(json.dumps(identity, default=str))  # options may hold paths
+    key = json_sha256(identity)
     folder = out / f"{_slug(name)}-{key[:8]}"
     known = read_result(folder)
     if known is not None and known["key"] == key:
@@ -114,20 +127,23 @@ def evaluate(
         features=lambda: _features(benchmark, settings.features, words, phases, progress=progress),
         joiner=benchmark.protocol.joiner,
     )
-    chosen: Mapping[str, Any] = {}
-    if hasattr(model, "fit"):
-        with phases.phase("fit"):
-            folds = [fold(benchmark, split, catalogue) for split in ("train", "dev")]
-            chosen = model.fit(*folds, catalogue) or {}
     transactions = benchmark.transactions(settings.split)[: settings.limit]
     if not transactions:
         raise MtbenchError(f"{benchmark.path} has no {settings.split} transactions to rank")
     galleries = {t.category: benchmark.gallery(settings.split, t.category) for t in transactions}
     ranker = Ranker(model, galleries, catalogue, depth=settings.depth)
-    with phases.phase("rank"):
-        aggregates, values, ranks = Recall().run(
-            ranker, transactions, joiner=benchmark.protocol.joiner, seed=settings.seed
-        )
+    chosen: Mapping[str, Any] = {}
+    try:
+        if hasattr(model, "fit"):
+            with phases.phase("fit"):
+                folds = [fold(benchmark, split, catalogue) for split in ("train", "dev")]
+                chosen = _plain(model.fit(*folds, catalogue))
+        with phases.phase("rank"):
+            aggregates, values, ranks = Recall().run(
+                ranker, transactions, joiner=benchmark.protocol.joiner, seed=settings.seed
+            )
+    except MtbenchError as error:  # of several models, say which
+        raise MtbenchError(f"{name}: {error}") from error
     features = catalogue.features.describe() if "features" in vars(catalogue) else None
     record = {
         "key": key,
@@ -139,9 +155,9 @@ def evaluate(
         "galleries": [
             {"category": g.category, "rule": g.rule, "images": len(g), "sha256": g.sha256} for g in galleries.values()
         ],
-        "chosen_on_dev": dict(chosen),
+        "chosen_on_dev": chosen,
         **aggregates,
-        "leakage": benchmark.manifest["audit"].get(settings.split),
+        "leakage": benchmark.manifest.get("audit", {}).get(settings.split),
         "seconds": phases.seconds,
         "environment": environment(),
     }
@@ -181,14 +197,54 @@ def read_result(folder: Path) -> dict[str, Any] | None:
     return record
 
 
-def _all_words(benchmark: Benchmark) -> str:
-    found = [proxy for proxy in ("caption", "attributes") if proxy in benchmark.manifest["proxies"]]
-    return "+".join(found) or "caption"
+def _words(benchmark: Benchmark, asked: str | None) -> str:
+    """Which words stand for images: what was asked for, or all there are."""
+    found = [proxy for proxy in ("caption", "attributes") if proxy in benchmark.manifest.get("proxies", {})]
+    if asked is None:
+        return "+".join(found) or "caption"
+    if asked not in WORDS:
+        raise unknown("words", asked, WORDS)
+    lacking = [proxy for proxy in asked.split("+") if proxy not in found]
+    if lacking:
+        raise MtbenchError(
+            f"{benchmark.path} has no {' and no '.join(lacking)} to stand for its images. "
+            f"It has: {', '.join(found) or 'no words at all'}"
+        )
+    return asked
+
+
+def _features_keys(benchmark: Benchmark, name: str) -> list[str | None]:
+    """Keys of stored features: encoded anew under one name, they are other features.
+
+    None for those that are not there, and for the ones made on demand, which follow from the words.
+    """
+    files = [benchmark.path / "features" / part / "features.json" for part in name.split("+")]
+    return [read_manifest(file.parent)["key"] if file.is_file() else None for file in files]
+
+
+def _plain(chosen: Any) -> dict[str, Any]:
+    """What `fit` returned, as JSON."""
+
+    def number(value: Any) -> Any:
+        if isinstance(value, (np.generic, np.ndarray)):
+            return value.tolist()
+        raise TypeError(f"{value!r} is no JSON")
+
+    if chosen is not None and not isinstance(chosen, Mapping):
+        raise MtbenchError(f"`fit` must return a mapping of what it chose, or None, not {type(chosen).__name__}")
+    try:
+        found: dict[str, Any] = json.loads(json.dumps(dict(chosen or {}), default=number))
+    except (TypeError, ValueError) as error:
+        raise MtbenchError(f"`fit` must return what can be written as JSON: {error}") from error
+    return found
 
 
 def _features(benchmark: Benchmark, name: str, words: str, phases: Phases, *, progress: bool) -> Features:
-    """Stored features; TF-IDF of the words is made on demand, under a name that tells the words."""
-    if name == DEFAULT_FEATURES:
+    """Stored features; TF-IDF of the words is made on demand, under a name that tells the words.
+
+    Features that somebody encoded under the plain name go first.
+    """
+    if name == DEFAULT_FEATURES and name not in names(benchmark):
         name = f"{DEFAULT_FEATURES}-{words.replace('+', '-')}"
         if name not in names(benchmark):
             with phases.phase("encode"):
@@ -224,11 +280,22 @@ def _write(
     with atomic_folder(folder, overwrite=True) as temporary:
         found = run()
         write_run(temporary / "run.parquet", found, tag=tag)
-        write_run(temporary / "run.trec.gz", found, tag=tag)
-        write_qrels(temporary / "qrels.trec", transactions)
+        blank = _blank_name(found, transactions)
+        if blank is None:
+            write_run(temporary / "run.trec.gz", found, tag=tag)
+            write_qrels(temporary / "qrels.trec", transactions)
+        else:
+            logger.warning("%s: no run.trec.gz and no qrels.trec, because TREC text cannot hold %r", folder, blank)
         columns = {"transaction_id": [t.transaction_id for t in transactions], **values}
         pq.write_table(pa.table(columns), temporary / "transactions.parquet", compression="zstd")
         write_json(temporary / "result.json", record)
+
+
+def _blank_name(run: Sequence[Ranking], transactions: Sequence[Transaction]) -> str | None:
+    """The first id with blanks in it, which the lines of TREC cannot hold."""
+    names = {image for ranking in run for image in ranking.image_ids}
+    names.update(name for t in transactions for name in (t.transaction_id, t.target))
+    return min((name for name in names if len(name.split()) != 1), default=None)
 
 
 def _slug(name: str) -> str:

@@ -62,12 +62,13 @@ class Ranker:
         targets = np.array([column.get(query.target, -1) for query in queries], dtype=np.int64)
         shown = [[column[image] for image in history.references if image in column] for history in histories]
         model: Any = self.model  # one of two protocols: which one, check_model and hasattr tell
-        if hasattr(model, "embed_histories"):
+        if not _missing(model):
             if category not in self._vectors:
-                self._vectors[category] = model.embed_images(image_ids, self.catalogue)
+                vectors = model.embed_images(image_ids, self.catalogue)
+                self._vectors[category] = self._array("embed_images", vectors, len(image_ids))
             queried = model.embed_histories(histories, self.catalogue)
             return rank_embeddings(
-                queried,
+                self._array("embed_histories", queried, len(histories)),
                 self._vectors[category],
                 targets,
                 similarity=model.similarity,
@@ -75,13 +76,26 @@ class Ranker:
                 depth=self.depth,
             )
         return rank_scores(
-            lambda rows: model.score(histories[rows], image_ids, self.catalogue),
+            lambda rows: self._array("score", model.score(histories[rows], image_ids, self.catalogue)),
             len(histories),
             len(image_ids),
             targets,
             shown=shown,
             depth=self.depth,
         )
+
+    def _array(self, method: str, values: Any, rows: int | None = None) -> npt.NDArray[Any]:
+        """What a model gave, as an array of numbers; with ``rows``, one row for each thing asked about."""
+        what = f"{type(self.model).__name__}.{method}"
+        try:
+            array = np.asarray(values)
+        except (TypeError, ValueError, RuntimeError) as error:  # rows of different length; a tensor with gradients
+            raise MtbenchError(f"{what} gives no array: {error}") from error
+        if array.dtype.kind not in "fiub":
+            raise MtbenchError(f"{what} gives no numbers, but {type(values).__name__} ({array.dtype})")
+        if rows is not None and (array.ndim != 2 or len(array) != rows):
+            raise MtbenchError(f"{what} gives shape {array.shape}, but ({rows}, d) was asked for")
+        return array
 
 
 def in_order(ranks: dict[str, tuple[npt.NDArray[np.int64], Ranks]], n: int, *, excluded: bool = False) -> Positions:
@@ -104,11 +118,14 @@ def headline(positions: Positions, categories: Sequence[str]) -> float:
 
 def check_model(model: object) -> None:
     """Refuse what is neither an embedding nor a scoring model, and say what is missing."""
-    if hasattr(model, "score"):
-        return
-    missing = [name for name in ("embed_histories", "embed_images", "similarity") if not hasattr(model, name)]
-    if missing:
+    missing = _missing(model)
+    if missing and not hasattr(model, "score"):
         raise MtbenchError(
             f"{type(model).__name__} is no model: it needs `score`, or `embed_histories`, `embed_images` and "
             f"`similarity`, and lacks {', '.join(missing)}"
         )
+
+
+def _missing(model: object) -> list[str]:
+    """What an embedding model has and this one has not."""
+    return [name for name in ("embed_histories", "embed_images", "similarity") if not hasattr(model, name)]

@@ -67,8 +67,8 @@ def _git(folder: Path) -> dict[str, Any] | None:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
 
     try:
-        if not (Path(ask("rev-parse", "--show-toplevel")) / "mtbench").is_dir():
-            return None  # installed inside the checkout of something else
+        if Path(ask("rev-parse", "--show-toplevel")) / "mtbench" != folder.resolve():
+            return None  # installed inside a checkout, as into its .venv: the commit says nothing of it
         return {"commit": ask("rev-parse", "HEAD"), "dirty": bool(ask("status", "--porcelain"))}
     except (OSError, subprocess.SubprocessError):
         return None

@@ -80,6 +80,8 @@ class Ewma(_Aggregator):
 
     def __init__(self, *, alpha: float | None = None, reference_weight: float | None = None) -> None:
         super().__init__(reference_weight=reference_weight)
+        if alpha is not None and not 0 <= alpha <= 1:
+            raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
         self.alpha = 1.0 if alpha is None else alpha
         self._alpha_is_given = alpha is not None
 

@@ -36,11 +36,13 @@ class BM25:
         reference_weight: float | None = None,
         decay: float | None = None,
     ) -> None:
+        if not (k1 >= 0 and 0 <= b <= 1):
+            raise ValueError(f"k1 must be 0 or more, and b lie between 0 and 1, not {k1} and {b}")
         self.k1, self.b = k1, b
         self.reference_weight = 0.2 if reference_weight is None else reference_weight
         self.decay = 0.5 if decay is None else decay
         self._given = {"reference_weight": reference_weight is not None, "decay": decay is not None}
-        self._index: tuple[tuple[str, ...], Any, sparse.csc_array] | None = None
+        self._index: tuple[tuple[str, ...], Catalogue, Any, sparse.csc_array] | None = None
 
     def fit(self, train: Fold, dev: Fold, catalogue: Catalogue) -> Mapping[str, Any]:
         """Choose the weight of the reference, then the decay, on dev."""
@@ -69,7 +71,7 @@ class BM25:
 
     def _index_of(self, image_ids: tuple[str, ...], catalogue: Catalogue) -> tuple[Any, sparse.csc_array]:
         """Word counter and weights (words, G) of a gallery, kept for the next block of histories."""
-        if self._index is None or self._index[0] != image_ids:
+        if self._index is None or self._index[0] != image_ids or self._index[1] is not catalogue:
             from sklearn.feature_extraction.text import CountVectorizer
 
             vectorizer = CountVectorizer(token_pattern=r"(?u)\b\w+\b", dtype=np.float64)
@@ -79,8 +81,8 @@ class BM25:
             except ValueError:  # not a word in the whole gallery
                 vectorizer.fit(["nothing"])
                 counts = sparse.csr_array((len(texts), 1))
-            self._index = (image_ids, vectorizer, self._weights(counts).T.tocsc())
-        return self._index[1], self._index[2]
+            self._index = (image_ids, catalogue, vectorizer, self._weights(counts).T.tocsc())
+        return self._index[2], self._index[3]
 
     def _weights(self, counts: sparse.csr_array) -> sparse.csr_array:
         """BM25 weights of the words in each document, (G, words)."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from mtbench.core.types import History
 from mtbench.models.bm25 import BM25
 from mtbench.models.protocol import Array, Catalogue, Fold
@@ -32,11 +30,11 @@ class Lookup:
         return {"references": len(self._followed), **self._behind.fit(train, dev, catalogue)}
 
     def score(self, histories: Sequence[History], image_ids: Sequence[str], catalogue: Catalogue) -> Array:
-        """BM25 in [0, 1), plus 1 for images that followed the last reference, float32 (B, G)."""
+        """BM25, lifted above every other image for those that followed the last reference, float32 (B, G)."""
         scores = self._behind.score(histories, image_ids, catalogue)
-        scores = np.asarray(scores / (1 + scores), dtype=np.float32)  # BM25 is never negative: its idf is not
+        lift = 1 + scores.max(axis=1)  # BM25 is never negative: its idf is not
         column = {image: position for position, image in enumerate(image_ids)}
         for row, history in enumerate(histories):
             seen = self._followed.get((history.category, history.references[-1]), ())
-            scores[row, [column[image] for image in seen if image in column]] += 1
+            scores[row, [column[image] for image in seen if image in column]] += lift[row]
         return scores

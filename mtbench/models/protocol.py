@@ -92,13 +92,17 @@ class Catalogue:
 
     def image(self, image_id: str) -> Image:
         """The record of an image: caption, attribute words, path of the file."""
-        self._used.update(["image"] if self._images[image_id].path else [], [self.words])
+        self.text(image_id)
+        if self._images[image_id].path:
+            self._used.add("image")
         return self._images[image_id]
 
     def text(self, image_id: str) -> str:
         """The words that stand for an image; empty where it has none."""
-        self._used.add(self.words)
-        return image_text(self._images[image_id], self.words)
+        words = image_text(self._images[image_id], self.words)
+        if words:
+            self._used.add(self.words)
+        return words
 
     def image_features(self, image_ids: Sequence[str]) -> Array:
         """Vectors of images, float32 (n, d)."""
