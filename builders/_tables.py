@@ -60,11 +60,12 @@ def _from_parquet(path: Path) -> Table:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
-        columns: Table = table.to_pydict()
+        _refuse_twins(path, pq.read_schema(path).names)
+        columns: Table = pq.read_table(path).to_pydict()
+    except MtbenchError:
+        raise
     except Exception as error:  # damaged bytes, or a value that Python cannot hold: no common base
         raise MtbenchError(f"{path} cannot be read as parquet: {error}") from error
-    _refuse_twins(path, table.column_names)
     return columns
 
 

@@ -68,6 +68,9 @@ class Pairs:
         Raises:
             MtbenchError: an unknown column, an empty field, a pair twice, a split of another name.
         """
+        feedback = [feedback] if isinstance(feedback, str) else feedback
+        if not feedback:
+            raise MtbenchError("name a column of feedback: --feedback COLUMN")
         table = read_table(raw)
         rows = len(next(iter(table.values()), []))
         if not rows:

@@ -85,6 +85,7 @@ def test_each_measure_is_its_mean_over_every_order_of_the_tied_candidates(greate
 def test_mrr_keeps_its_digits_at_any_rank(greater, equal):
     exact = math.fsum(1 / (greater + i) for i in range(1, equal + 1)) / equal
     assert value("MRR", greater, equal, 10**7) == pytest.approx(exact, rel=1e-7)
+    assert value("MRR", greater, 1, 10**7) == 1 / (greater + 1)
 
 
 @pytest.mark.parametrize("name", ["R@0", "R@05", "R@-1", "R@5.0", "recall", "r@5", "R@"])

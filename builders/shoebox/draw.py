@@ -115,9 +115,7 @@ def _panels(shape: Silhouette, shoe: Mapping[str, str], colour: str, accent: str
                     last.above(last.ball - 20, 62),
                 ),
                 line(last.above(last.ball - 20, 62), last.above(last.ball - 6, 56)),
-                bezier(
-                    last.above(last.ball - 6, 56), last.above(130, 24), last.above(100, 2), last.above(58, 12)
-                ),
+                bezier(last.above(last.ball - 6, 56), last.above(130, 24), last.above(100, 2), last.above(58, 12)),
             )
             out.append(filled(wave, accent, f'stroke="{outline(accent)}" stroke-width="1"'))
     elif category == "rain_boots":
@@ -134,9 +132,7 @@ def _panels(shape: Silhouette, shoe: Mapping[str, str], colour: str, accent: str
 def _trim(shape: Silhouette, shoe: Mapping[str, str], accent: str) -> str:
     """The accent-coloured binding along the opening; pearls on a wedding shoe."""
     category = shoe["category"]
-    width = {"boots": 6.5, "rain_boots": 10.0, "sneakers": 6.0, "athletic_shoes": 8.0, "clogs": 6.0}.get(
-        category, 4.6
-    )
+    width = {"boots": 6.5, "rain_boots": 10.0, "sneakers": 6.0, "athletic_shoes": 8.0, "clogs": 6.0}.get(category, 4.6)
     out = ""
     for rim in shape.rims:
         out += stroked(rim, outline(accent), width + 1.8) + stroked(rim, accent, width)
@@ -174,9 +170,7 @@ def _shoe(shoe: Mapping[str, str]) -> str:
     if shape.tongue is not None:
         body.append(filled(shape.tongue, darker(colour, 0.15), edge))
     body += [filled(piece, "url(#upper)") for piece in shape.pieces]
-    inside = dressing(shape, shoe["material"], shoe["pattern"], colour, accent) + _panels(
-        shape, shoe, colour, accent
-    )
+    inside = dressing(shape, shoe["material"], shoe["pattern"], colour, accent) + _panels(shape, shoe, colour, accent)
     body.append(f'<g clip-path="url(#cut)">{inside}{seams(shape, shoe["material"], colour)}</g>')
     contour = f'fill="none" stroke="{outline(colour)}" stroke-width="1.5" stroke-linejoin="round"'
     body += [f'<path d="{piece.path()}Z" {contour}/>' for piece in shape.pieces]

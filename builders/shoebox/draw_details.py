@@ -87,9 +87,7 @@ def _tabs(throat: Curve, shares: tuple[float, ...], colour: str, reach: float) -
     out = ""
     for share in shares:
         x, y = throat.at(share)
-        tab = spline(
-            [(x + 5, y - 3), (x - 0.45 * reach, y + 0.36 * reach), (x - 0.92 * reach, y + 0.86 * reach)]
-        )
+        tab = spline([(x + 5, y - 3), (x - 0.45 * reach, y + 0.36 * reach), (x - 0.92 * reach, y + 0.86 * reach)])
         out += stroked(tab, outline(colour), 17.5, 'stroke-linecap="butt"')
         out += stroked(tab, colour, 15.0, 'stroke-linecap="butt"')
         out += stroked(
@@ -151,16 +149,12 @@ def closure(shape: Silhouette, shoe: Mapping[str, str], colour: str, accent: str
             return _zip(trail, colour)
         x = 44.0
         return _zip(
-            spline(
-                [(x + 1, start[1] + 10), (x - 1, 0.5 * (start[1] + last.heel_y) - 10), (x + 3, top[1] - 28)]
-            ),
+            spline([(x + 1, start[1] + 10), (x - 1, 0.5 * (start[1] + last.heel_y) - 10), (x + 3, top[1] - 28)]),
             colour,
         )
     x, y = throat.at(0.72 if boot else 0.5)
     back = shape.counter.at(0.62)
-    strap = spline(
-        [(x + 2, y), (0.55 * x + 0.45 * back[0], 0.55 * y + 0.45 * back[1] + 9), (back[0] + 2, back[1] + 2)]
-    )
+    strap = spline([(x + 2, y), (0.55 * x + 0.45 * back[0], 0.55 * y + 0.45 * back[1] + 9), (back[0] + 2, back[1] + 2)])
     spot = strap.at(0.42)
     return band(strap, accent, 11) + buckle(spot, 20, -8)
 
@@ -183,7 +177,5 @@ def _instep(shape: Silhouette, shoe: Mapping[str, str], colour: str) -> str:
         strap = spline([(x + 4, y - 1), (x + 4, y + 22), last.above(x - 4, 6)])
         return band(strap, darker(colour, 0.25), 13) + buckle(strap.at(0.45), 19, 90)
     x = last.ball - 34
-    strap = spline(
-        [last.above(x - 4, 16), last.above(x + 2, 40), last.above(x + 12, 58), last.above(x + 24, 62)]
-    )
+    strap = spline([last.above(x - 4, 16), last.above(x + 2, 40), last.above(x + 12, 58), last.above(x + 24, 62)])
     return band(strap, colour, 12) + buckle(strap.at(0.34), 18, -72)

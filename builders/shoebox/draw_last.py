@@ -52,9 +52,7 @@ def make_last(shoe: Mapping[str, str]) -> Last:
     reach = 0.3 * span
     bed = joined(
         bezier((toe - 5, -tread - spring), (toe - 26, -tread - 1), (ball + 34, -tread), (ball, -tread)),
-        bezier(
-            (ball, -tread), (ball - 0.42 * span, -tread), (SEAT + reach, seat[1] + reach * drop / SEAT), seat
-        ),
+        bezier((ball, -tread), (ball - 0.42 * span, -tread), (SEAT + reach, seat[1] + reach * drop / SEAT), seat),
         bezier(seat, (SEAT * 0.6, seat[1] - drop * 0.4), (12, -tread - lift + 1), (0, -tread - lift)),
     )
     return Last(lift, tread, ball, toe, bed, kind)
@@ -115,9 +113,7 @@ def front_of(last: Last, start: Point, bulk: float = 1.0) -> Front:
     edge_top = ridge.at(share)
     low_x = last.toe - 24
     edge_low = (low_x, last.bed.y_at(low_x))
-    edge = bezier(
-        edge_top, (edge_top[0] + 2, edge_top[1] + 8), (low_x - 13, edge_low[1] - 8), (low_x - 5, edge_low[1])
-    )
+    edge = bezier(edge_top, (edge_top[0] + 2, edge_top[1] + 8), (low_x - 13, edge_low[1] - 8), (low_x - 5, edge_low[1]))
     far = bezier(
         edge_top,
         (edge_top[0] + 11, edge_top[1] + 3),

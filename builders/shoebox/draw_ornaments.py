@@ -34,9 +34,7 @@ def _bow(accent: str) -> str:
         edge,
     )
     left = filled(
-        joined(
-            bezier((0, 0), (-8, -15), (-25, -16), (-25, -3)), bezier((-25, -3), (-25, 11), (-10, 10), (0, 0))
-        ),
+        joined(bezier((0, 0), (-8, -15), (-25, -16), (-25, -3)), bezier((-25, -3), (-25, 11), (-10, 10), (0, 0))),
         accent,
         edge,
     )
@@ -98,9 +96,7 @@ def _jewel(accent: str) -> str:
     out = oval((0, 0), 17.5, 13.5, "#c9a24c", 'stroke="#6b4f16" stroke-width="1.2"')
     for k in range(14):
         a = 2 * math.pi * k / 14
-        out += disc(
-            (14.2 * math.cos(a), 10.4 * math.sin(a)), 2.7, "#f4f8ff", 'stroke="#8e97ab" stroke-width="0.7"'
-        )
+        out += disc((14.2 * math.cos(a), 10.4 * math.sin(a)), 2.7, "#f4f8ff", 'stroke="#8e97ab" stroke-width="0.7"')
     stone = accent if brightness(accent) > 0.2 else "#3a3550"
     out += oval((0, 0), 9.6, 6.8, stone, f'stroke="{darker(stone, 0.6)}" stroke-width="1"')
     out += filled(

@@ -238,11 +238,7 @@ def _boot(last: Last, shoe: Mapping[str, str]) -> Silhouette:
     back_top = (2.0 - spread - 0.5 * wide, y - height)
     front_top = (82.0 + 0.5 * spread + wide, y - height - 4)
     steps = [(0.0, y), (-5.0, y - 15), (-2.0, y - 40), (5.0 - wide, y - 72)]
-    back = (
-        spline([*steps, back_top])
-        if height < 115
-        else spline([*steps, (2.0 - 0.6 * spread, y - 112), back_top])
-    )
+    back = spline([*steps, back_top]) if height < 115 else spline([*steps, (2.0 - 0.6 * spread, y - 112), back_top])
     end = (last.ball + 2, -last.tread - 56)
     ankle = (81.0 + wide, y - 84)
     instep = (0.55 * ankle[0] + 0.45 * end[0] - 2, 0.42 * ankle[1] + 0.58 * end[1] + 4)

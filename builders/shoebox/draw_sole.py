@@ -22,9 +22,7 @@ def _forefoot(last: Last) -> Curve:
             (last.toe - 42, 0),
         ),
         line((last.toe - 42, 0.0), (last.ball - 2, 0.0)),
-        bezier(
-            (last.ball - 2, 0.0), (last.ball - 16, 0.0), (last.ball - 22, shank.start[1] * 0.8), shank.start
-        ),
+        bezier((last.ball - 2, 0.0), (last.ball - 16, 0.0), (last.ball - 22, shank.start[1] * 0.8), shank.start),
         shank,
     )
     return joined(last.bed.part(0, last.bed.share_at(40)).reversed(), below)
@@ -131,9 +129,7 @@ def _heel_details(last: Last, shoe: Mapping[str, str], block: Curve, colour: str
             y = last.heel_y * i / steps
             trail = [p for p in last.bed.sample(60) if p[1] <= y + 1]
             if trail and shoe["category"] not in ("sneakers", "rain_boots"):
-                lines.append(
-                    stroked(line((1.0, y), (trail[0][0] - 3, y)), darker(colour, 0.3), 1.0, 'opacity="0.7"')
-                )
+                lines.append(stroked(line((1.0, y), (trail[0][0] - 3, y)), darker(colour, 0.3), 1.0, 'opacity="0.7"'))
         return "".join(lines)
     left = {"stiletto": 11.0 + 0.03 * last.lift, "cone": 12.0}.get(kind, 3.0)
     right = {"stiletto": left + 6, "cone": 33.0}.get(kind, max(p[0] for p in block.points if p[1] > -0.5))
@@ -156,9 +152,7 @@ def _sole_details(last: Last, shoe: Mapping[str, str], accent: str) -> str:
         out.append(stroked(bottom, accent if category == "athletic_shoes" else "#b98a5c", 3.4))
     elif category in ("rain_boots", "boots") and tread > 10:
         bottom = line((flat_from, -1.4), (last.toe - 40, -1.4))
-        out.append(
-            stroked(bottom, "#1f1c22", 4.0, 'stroke-dasharray="8 3.4" opacity="0.75" stroke-linecap="butt"')
-        )
+        out.append(stroked(bottom, "#1f1c22", 4.0, 'stroke-dasharray="8 3.4" opacity="0.75" stroke-linecap="butt"'))
     elif category == "clogs":
         for k in range(1, 3):
             grain = line(
@@ -169,9 +163,7 @@ def _sole_details(last: Last, shoe: Mapping[str, str], accent: str) -> str:
             out.append(stroked(grain, darker(WOOD, 0.3), 1.0, 'opacity="0.55"'))
         out.append(stroked(line((flat_from, -1.2), (last.toe - 38, -1.2)), "#5a3d2a", 2.6))
     elif tread > 8:
-        welt = spline(
-            [(last.toe - 8, -tread + 1), (last.ball + 20, -tread + 4.5), (last.ball - 12, -tread + 5)]
-        )
+        welt = spline([(last.toe - 8, -tread + 1), (last.ball + 20, -tread + 4.5), (last.ball - 12, -tread + 5)])
         out.append(stroked(welt, lighter(accent, 0.45), 1.3, 'opacity="0.8"'))
         out.append(stroked(line((flat_from, -1.0), (last.toe - 40, -1.0)), "#2a2528", 2.0))
     return "".join(out)

@@ -31,9 +31,7 @@ STITCHED = ("leather", "canvas", "mesh", "suede")
 def _stripes(top: float, accent: str) -> str:
     """Slanting stripes as one path; a turned tile would be many times slower to fill."""
     lean = -0.3 * top
-    bars = "".join(
-        f"M{x} 8l{lean:.0f} {top - 8:.0f}h7.6l{-lean:.0f} {8 - top:.0f}Z" for x in range(-110, 300, 17)
-    )
+    bars = "".join(f"M{x} 8l{lean:.0f} {top - 8:.0f}h7.6l{-lean:.0f} {8 - top:.0f}Z" for x in range(-110, 300, 17))
     return f'<path d="{bars}" fill="{accent}"/>'
 
 
@@ -69,9 +67,7 @@ def definitions(colour: str, accent: str, material: str, pattern: str, top: floa
     else:
         stops = [(0, lighter(colour, 0.2)), (0.5, colour), (1, darker(colour, 0.25 * weight))]
     box = f'gradientUnits="userSpaceOnUse" x1="0" y1="{top:.0f}" x2="24" y2="-6"'
-    return (
-        gradient("upper", stops, box) + texture_tile(material, colour) + pattern_tile(pattern, colour, accent)
-    )
+    return gradient("upper", stops, box) + texture_tile(material, colour) + pattern_tile(pattern, colour, accent)
 
 
 def _soft(curve: Curve, tone: str, widths: tuple[float, ...], strength: float) -> str:
@@ -119,13 +115,9 @@ def dressing(shape: Silhouette, material: str, pattern: str, colour: str, accent
     light = 1.25 if brightness(colour) < 0.25 else 1.0
     if gloss > 0:
         out.append(_soft(ridge.moved(-4, 10), "#ffffff", (16, 10, 5), 0.15 * gloss * light))
-        out.append(
-            _soft(shape.counter.part(0.25, 0.95).moved(14, 2), "#ffffff", (12, 6), 0.15 * gloss * light)
-        )
+        out.append(_soft(shape.counter.part(0.25, 0.95).moved(14, 2), "#ffffff", (12, 6), 0.15 * gloss * light))
         if shape.throat:
-            out.append(
-                _soft(shape.throat.part(0.1, 0.8).moved(-22, 6), "#ffffff", (13, 6), 0.1 * gloss * light)
-            )
+            out.append(_soft(shape.throat.part(0.1, 0.8).moved(-22, 6), "#ffffff", (13, 6), 0.1 * gloss * light))
     if material == "satin":
         out.append(_folds(shape, colour))
     if material == "patent":

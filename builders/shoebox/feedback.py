@@ -34,9 +34,7 @@ def _clauses(rng: np.random.Generator, chosen: Sequence[Wording], be: str, have:
     states: list[str] = []
     things: list[str] = []
     for wording in chosen:
-        state = (
-            one(rng, wording.states) if wording.states and (rng.random() < 0.6 or not wording.things) else ""
-        )
+        state = one(rng, wording.states) if wording.states and (rng.random() < 0.6 or not wording.things) else ""
         noun = state.startswith(_ARTICLES) or any(s.startswith(_ARTICLES) for s in states)
         if state and len(states) < 2 and (not noun or not states or not wording.things):
             states.append(state)
@@ -63,9 +61,7 @@ def _sentence(rng: np.random.Generator, chosen: Sequence[Wording], all_said: boo
     if roll < 0.52:
         return _clauses(rng, chosen, "is", "has")
     if roll < 0.66:
-        start = one(
-            rng, ("I want one that", "show me one that", "I am looking for a shoe that", "find one that")
-        )
+        start = one(rng, ("I want one that", "show me one that", "I am looking for a shoe that", "find one that"))
         return f"{start} {_clauses(rng, chosen, 'is', 'has')}"
     if roll < 0.73:
         start = one(rng, ("it should", "this one should", "the shoe should"))
@@ -102,12 +98,8 @@ def feedback(
         picked = [said[int(i)] for i in rng.permutation(len(said))[:count]]
     chosen = [w for name in picked if (w := known[name]) is not None]
     if CATEGORY in picked and len(chosen) > 1:
-        chosen = [
-            w if n == CATEGORY else Wording(things=w.things) for n, w in zip(picked, chosen, strict=True)
-        ]
+        chosen = [w if n == CATEGORY else Wording(things=w.things) for n, w in zip(picked, chosen, strict=True)]
     heights = {"heel height", "heel shape"}
     rest = set(different) - set(picked)
-    all_said = not (
-        rest - heights if heights & set(picked) and target_attrs["heel shape"] == "none" else rest
-    )
+    all_said = not (rest - heights if heights & set(picked) and target_attrs["heel shape"] == "none" else rest)
     return _sentence(rng, chosen, all_said), {name: target_attrs[name] for name in picked}

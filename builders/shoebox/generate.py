@@ -49,9 +49,7 @@ class ShoeboxOptions:
         if not 0.1 <= self.pairs_per_image <= 3:
             raise ValueError(f"pairs_per_image must be between 0.1 and 3, not {self.pairs_per_image}.")
         if not (32 <= self.width <= 4096 and 32 <= self.height <= 4096):
-            raise ValueError(
-                f"width and height must be between 32 and 4096, not {self.width} x {self.height}."
-            )
+            raise ValueError(f"width and height must be between 32 and 4096, not {self.width} x {self.height}.")
         if not 0 < self.eval_share < 1:
             raise ValueError(f"eval_share must be between 0 and 1, not {self.eval_share}.")
         families = -(-self.images // FAMILY_SIZE)
@@ -96,9 +94,7 @@ def _draw_batch(batch: Sequence[tuple[Path, dict[str, str], int]], width: int, h
     return len(batch)
 
 
-def _draw_all(
-    folder: Path, names: Sequence[str], shoes: Sequence[dict[str, str]], options: ShoeboxOptions
-) -> None:
+def _draw_all(folder: Path, names: Sequence[str], shoes: Sequence[dict[str, str]], options: ShoeboxOptions) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     done = {path.name for path in folder.iterdir()}
     todo = [
@@ -108,9 +104,7 @@ def _draw_all(
     ]
     batches = [todo[i : i + _BATCH] for i in range(0, len(todo), _BATCH)]
     workers = min(options.workers or os.cpu_count() or 1, max(1, len(batches)))
-    with tqdm(
-        total=len(names), initial=len(names) - len(todo), desc="drawing", unit="shoe", disable=None
-    ) as bar:
+    with tqdm(total=len(names), initial=len(names) - len(todo), desc="drawing", unit="shoe", disable=None) as bar:
         if workers == 1:
             for batch in batches:
                 bar.update(_draw_batch(batch, options.width, options.height))
@@ -146,9 +140,7 @@ def _shuffled(names: Iterable[str], seed: int, part: int) -> list[str]:
     return [listed[int(i)] for i in order]
 
 
-def _write_texts(
-    folder: Path, names: Sequence[str], shoes: Sequence[dict[str, str]], options: ShoeboxOptions
-) -> None:
+def _write_texts(folder: Path, names: Sequence[str], shoes: Sequence[dict[str, str]], options: ShoeboxOptions) -> None:
     seed = options.seed
     for part, file in enumerate(("train_im_names.txt", "eval_im_names.txt")):
         listed = (name for n, name in enumerate(names) if is_eval(n, options.eval_share) == bool(part))
@@ -157,9 +149,7 @@ def _write_texts(
     for reference, target in sample_pairs(shoes, seed, options.pairs_per_image, options.eval_share):
         rng = np.random.default_rng(np.random.SeedSequence((seed, 6, reference, target)))
         text, values = feedback(shoes[reference], shoes[target], rng)
-        relative.append(
-            {"ImageName": names[target], "ReferenceImageName": names[reference], "RelativeCaption": text}
-        )
+        relative.append({"ImageName": names[target], "ReferenceImageName": names[reference], "RelativeCaption": text})
         mentioned.append(values)
     _write_json(folder / "relative_captions_shoes.json", relative)
     _write_json(folder / "feedback_attributes.json", mentioned)

@@ -212,10 +212,7 @@ def _parse(line: str) -> tuple[tuple[str, ...], tuple[float, ...]]:
     return tuple(names), tuple(weights)
 
 
-CHOICES = {
-    category: {attribute: _parse(line) for attribute, line in rows.items()}
-    for category, rows in TABLE.items()
-}
+CHOICES = {category: {attribute: _parse(line) for attribute, line in rows.items()} for category, rows in TABLE.items()}
 
 
 def is_valid(attributes: Mapping[str, str]) -> bool:

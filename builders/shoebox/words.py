@@ -161,9 +161,7 @@ def _toe(was: str, now: str) -> Wording:
     closed = "closed " if was == "open" else ""
     things = [f"{an(now)} toe", f"{an(closed + now)} toe"]
     if was != "open":
-        things.append(
-            {"pointed": "a more pointed toe", "round": "a rounder toe", "square": "a squarer toe"}[now]
-        )
+        things.append({"pointed": "a more pointed toe", "round": "a rounder toe", "square": "a squarer toe"}[now])
         things.append(f"{an(now)} toe instead of {an(was)} one")
     return Wording(things=tuple(things))
 
@@ -222,9 +220,7 @@ def _pattern(was: str, now: str) -> Wording:
         "animal": "no animal print",
     }
     if now == "plain":
-        return Wording(
-            states=("plain", "all plain"), things=(gone[was], "no pattern"), bare=(gone[was], "plain")
-        )
+        return Wording(states=("plain", "all plain"), things=(gone[was], "no pattern"), bare=(gone[was], "plain"))
     state, thing = _PATTERNS[now]
     more = (f"{thing} instead of {_PATTERNS[was][1]}",) if was != "plain" else ()
     return Wording(states=(state,), things=(thing, *more))

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -53,24 +55,23 @@ class PairGraph:
             ValueError: a pair occurs twice in a group. Merge duplicates first.
         """
         n = len(references)
-        group_codes, group_names = pd.factorize(
-            np.asarray(groups if groups is not None else [""] * n, dtype=object), sort=True
-        )
-        image_codes, image_names = pd.factorize(np.asarray([*references, *targets], dtype=object), sort=True)
-        keys = np.concatenate([group_codes, group_codes]).astype(np.int64) * len(image_names) + image_codes
-        nodes, codes = np.unique(keys, return_inverse=True)
-        reference, target = codes[:n].astype(np.int64), codes[n:].astype(np.int64)
+        group_codes, group_names = _encode(groups if groups is not None else [""] * n)
+        image_codes, image_names = _encode([*references, *targets])
+        keys = np.concatenate([group_codes, group_codes]) * len(image_names) + image_codes
+        codes, nodes = pd.factorize(keys, sort=True)
+        reference, target = codes[:n], codes[n:]
         is_loop = reference == target
         loops = np.zeros(len(nodes), dtype=bool)
         loops[reference[is_loop]] = True
         pair = np.flatnonzero(~is_loop)
-        pair = pair[np.lexsort((target[pair], reference[pair]))]
+        order = np.argsort(reference[pair] * len(nodes) + target[pair])
+        pair = pair[order]
         reference, target = reference[pair], target[pair]
         if np.any((np.diff(reference) == 0) & (np.diff(target) == 0)):
             raise ValueError("a pair occurs twice in a group")
         return cls(
-            groups=np.asarray(group_names, dtype=object)[nodes // max(1, len(image_names))],
-            images=np.asarray(image_names, dtype=object)[nodes % max(1, len(image_names))],
+            groups=group_names[nodes // max(1, len(image_names))],
+            images=image_names[nodes % max(1, len(image_names))],
             reference=reference,
             target=target,
             pair=pair,
@@ -94,3 +95,16 @@ class PairGraph:
             for a, b, pair in zip(self.reference, self.target, self.pair, strict=True)
         )
         return graph
+
+
+def _encode(names: Sequence[str]) -> tuple[Ints, npt.NDArray[np.object_]]:
+    """The number of each name among the distinct ones, and those in sorted order.
+
+    Arrow takes a third of the time of `pandas.factorize` on 2 million names, most of it in sorting them. Its order,
+    by bytes of UTF-8, is the one of Python strings.
+    """
+    encoded = pa.array(names, pa.large_string()).dictionary_encode()
+    order = pc.sort_indices(encoded.dictionary).to_numpy()
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    return place[encoded.indices.to_numpy()], encoded.dictionary.to_numpy(zero_copy_only=False)[order]

@@ -32,7 +32,7 @@ from mtbench.core.types import MAX_TURNS, MIN_TURNS
 Chains = dict[int, Ints]
 
 CYCLES = ("stop", "drop", "keep")
-BLOCK = 1 << 16
+BLOCK = 1 << 15
 """Rows extended at a time: what an enumeration holds beyond its result is some of these, and they fit in a cache."""
 LIMIT = 50_000_000
 """Chains after which an enumeration gives up, rather than fill the memory."""
@@ -61,7 +61,7 @@ def all_paths(graph: PairGraph, rule: Rule) -> Chains:
     """
     found = _Collector(graph, rule)
     for paths, closed in _grow(graph, np.arange(len(graph)), rule):
-        found.add(paths if rule.cycles == "keep" else _but(paths, closed))
+        found.add(paths if rule.cycles == "keep" or not closed.any() else paths[~closed])
     return found.chains()
 
 
@@ -132,11 +132,15 @@ def edge_disjoint(graph: PairGraph, rule: Rule) -> Chains:
     used = np.zeros(len(graph), dtype=bool)
     chosen: Chains = {}
     for turns in sorted(paths, reverse=True):
-        rows = []
-        for row in paths[turns]:
-            if not used[row].any():
-                used[row] = True
-                rows.append(row)
+        rows: list[list[int]] = []
+        for start in range(0, len(paths[turns]), BLOCK):
+            block = paths[turns][start : start + BLOCK]
+            taken: set[int] = set()
+            for row in block[~used[block].any(axis=1)].tolist():
+                if taken.isdisjoint(row):
+                    taken.update(row)
+                    rows.append(row)
+            used[list(taken)] = True
         chosen[turns] = np.array(rows, dtype=np.int64).reshape(-1, turns)
     return dict(sorted(chosen.items()))
 
@@ -170,48 +174,31 @@ class _Collector:
     """Gathers blocks of chains, which come in ascending order, by their number of turns."""
 
     def __init__(self, graph: PairGraph, rule: Rule) -> None:
-        room = _count_walks(graph, rule.max_turns)
-        # Memory that is never written to is never taken, so that the result is not held twice to be put together.
-        self._rows: Chains = {
-            turns: np.empty((min(room[turns - 1], LIMIT), turns), dtype=graph.target.dtype)
-            for turns in range(rule.min_turns, rule.max_turns + 1)
-        }
+        # 32 bits number every edge that fits in memory, and halve what is held.
+        dtype = np.int32 if len(graph) < 1 << 31 else np.int64
+        self._rows: Chains = {n: np.empty((0, n), dtype) for n in range(rule.min_turns, rule.max_turns + 1)}
         self._count = dict.fromkeys(self._rows, 0)
 
     def add(self, paths: Ints) -> None:
         turns = paths.shape[1]
-        if turns in self._rows:
-            start, end = self._count[turns], self._count[turns] + len(paths)
-            self._count[turns] = end
-            if sum(self._count.values()) > LIMIT:
-                raise MtbenchError(
-                    f"more than {LIMIT:,} chains: choose --chains one-per-target, or a smaller --max-turns"
-                )
-            self._rows[turns][start:end] = paths
+        if turns not in self._rows:
+            return
+        rows, start = self._rows[turns], self._count[turns]
+        end = self._count[turns] = start + len(paths)
+        if sum(self._count.values()) > LIMIT:
+            raise MtbenchError(f"more than {LIMIT:,} chains: choose --chains one-per-target, or a smaller --max-turns")
+        if end > len(rows):  # by an eighth more than is needed; a list of blocks would be held twice to be joined
+            rows.resize((end + end // 8, turns), refcheck=False)
+        rows[start:end] = paths
 
     def chains(self) -> Chains:
-        return {turns: rows[: self._count[turns]] for turns, rows in self._rows.items()}
-
-
-def _count_walks(graph: PairGraph, max_turns: int) -> list[int]:
-    """How many walks of 1, 2, ... max turns there are: no fewer than there are paths (and, as floats, rounded up)."""
-    fan_out = np.diff(graph.first)
-    from_edge = np.ones(len(graph))
-    counts = [len(graph)]
-    for _ in range(1, max_turns):
-        from_node = np.bincount(graph.reference, from_edge, minlength=len(fan_out))
-        from_edge = from_node[graph.target]
-        counts.append(int(min(from_edge.sum() * (1 + 1e-9), LIMIT)))
-    return counts
+        for turns, rows in self._rows.items():
+            rows.resize((self._count[turns], turns), refcheck=False)
+        return self._rows
 
 
 def _in_order(rows: Ints) -> Ints:
     return rows[np.lexsort(rows.T[::-1])]
-
-
-def _but(paths: Ints, closed: npt.NDArray[np.bool_]) -> Ints:
-    """The paths that closed no cycle; mostly that is all of them, and nothing is copied."""
-    return paths[~closed] if closed.any() else paths
 
 
 def _grow(graph: PairGraph, edges: Ints, rule: Rule) -> Iterator[tuple[Ints, npt.NDArray[np.bool_]]]:
@@ -223,22 +210,24 @@ def _grow(graph: PairGraph, edges: Ints, rule: Rule) -> Iterator[tuple[Ints, npt
     for start in range(0, len(edges), BLOCK):
         paths = edges[start : start + BLOCK, None]
         yield paths, np.zeros(len(paths), dtype=bool)
-        yield from _continue(graph, paths, rule)
-
-
-def _continue(graph: PairGraph, paths: Ints, rule: Rule) -> Iterator[tuple[Ints, npt.NDArray[np.bool_]]]:
-    if paths.shape[1] < rule.max_turns:
-        for block in _by_fan_out(graph, paths):
-            longer, closed = _extend(graph, block)
-            yield longer, closed
-            yield from _continue(graph, _but(longer, closed), rule)
+        waiting = [_by_fan_out(graph, paths)]
+        while waiting:
+            block = next(waiting[-1], None)
+            if block is None:
+                waiting.pop()
+            elif block.shape[1] < rule.max_turns:
+                longer, closed = _extend(graph, block)
+                yield longer, closed
+                waiting.append(_by_fan_out(graph, longer[~closed] if closed.any() else longer))
 
 
 def _by_fan_out(graph: PairGraph, paths: Ints) -> Iterator[Ints]:
     """Split rows so that their continuations stay within one block (a single row may exceed it)."""
+    if not len(paths):
+        return
     ends = graph.target[paths[:, -1]]
     fan_out = np.cumsum(graph.first[ends + 1] - graph.first[ends])
-    if not len(paths) or fan_out[-1] <= BLOCK:
+    if fan_out[-1] <= BLOCK:
         yield paths
         return
     yield from np.split(paths, np.flatnonzero(np.diff(fan_out // BLOCK)) + 1)

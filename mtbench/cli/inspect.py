@@ -10,11 +10,12 @@ from typing import Any
 import click
 
 from mtbench.cli.tables import table
-from mtbench.core.errors import unknown
+from mtbench.core.errors import MtbenchError, unknown
 from mtbench.core.registry import KINDS
 from mtbench.core.types import MAX_TURNS, MIN_TURNS
 
 DIR = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+REPORTED = ("statistics", "published", "audit", "faults", "notes", "proxies")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
@@ -27,6 +28,9 @@ def stats(directory: Path, as_json: bool) -> None:
     from mtbench.data.benchmark import load
 
     benchmark = load(directory)
+    lacking = [part for part in REPORTED if part not in benchmark.manifest]
+    if lacking:
+        raise MtbenchError(f"{directory / 'benchmark.json'} has no {', '.join(lacking)}. Build it again.")
     if as_json:
         splits = {split: _every_length(part) for split, part in benchmark.manifest["statistics"]["splits"].items()}
         record = {"name": benchmark.name, "revision": benchmark.revision, "splits": splits}
@@ -61,9 +65,9 @@ def audit(directory: Path, against: Path | None, as_json: bool) -> None:
     for split, kinds in found.items():
         rows.append([split, kinds["transactions"], *(kinds[kind] for kind in LEAKS)])
         for turns, row in kinds["by_turns"].items():
-            rows.append([f"  {turns} turns", row["transactions"], *(row[kind] for kind in LEAKS)])
+            rows.append([f"{split}, {turns} turns", row["transactions"], *(row[kind] for kind in LEAKS)])
         for category, row in kinds["by_category"].items():
-            rows.append([f"  {category}", row["transactions"], *(row[kind] for kind in LEAKS)])
+            rows.append([f"{split}, {category}", row["transactions"], *(row[kind] for kind in LEAKS)])
     click.echo(table(rows, ["split", "transactions", *(kind.replace("_", " ") for kind in LEAKS)]))
 
 
@@ -75,7 +79,7 @@ def list_plugins(kind: str | None) -> None:
         raise unknown("kind of plugin", kind, KINDS)
     for name in [kind] if kind else KINDS:
         rows = [[plugin, _first_line(found)] for plugin, found in KINDS[name].loaded()]
-        click.echo(f"{name}: none yet" if not rows else table(rows, [name, ""], text=True))
+        click.echo(f"{name}: none yet" if not rows else table(rows, [name, ""], left=True))
         if not kind:
             click.echo()
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 
-def table(rows: Iterable[Sequence[Any]], headers: Sequence[str], *, text: bool = False) -> str:
-    """Rows under headers, numbers to the right, thousands apart; with ``text``, all columns to the left."""
+def table(rows: Iterable[Sequence[Any]], headers: Sequence[str], *, left: bool = False) -> str:
+    """Rows under headers, numbers to the right, thousands apart; with ``left``, all columns to the left."""
     from tabulate import tabulate
 
     cells = [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row] for row in rows]
-    alignment = ["left" if text or column == 0 else "right" for column in range(len(headers))]
+    alignment = ["left" if left or column == 0 else "right" for column in range(len(headers))]
     text: str = tabulate(cells, headers, colalign=alignment, disable_numparse=True)
     return text
 

@@ -62,10 +62,16 @@ def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 def check_free(path: Path, *, overwrite: bool) -> None:
     """Refuse early, before long work, a folder that holds something."""
-    if path.exists() and not path.is_dir():
-        raise MtbenchError(f"{path} is a file; give a folder that does not exist yet")
+    check_folder(path)
     if path.is_dir() and any(path.iterdir()) and not overwrite:
         raise MtbenchError(f"{path} exists and is not empty; give another folder, or add --overwrite")
+
+
+def check_folder(path: Path) -> None:
+    """Refuse early, before long work, a path that cannot become a folder because a file is in its place."""
+    for place in (path, *path.parents):
+        if place.exists() and not place.is_dir():
+            raise MtbenchError(f"{place} is a file; give a folder that does not exist yet")
 
 
 def write_json(path: Path, value: Any) -> None:

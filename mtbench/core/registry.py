@@ -17,7 +17,9 @@ import importlib.metadata
 import importlib.util
 import logging
 import sys
+import types
 from collections.abc import Callable, Iterator
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -102,9 +104,18 @@ class Registry(Generic[T]):
                 raise MtbenchError(f"{self.kind} {spec!r}: module {where!r} cannot be imported: {error}") from error
         plugin: object = getattr(module, attribute, None)
         if not isinstance(plugin, type):
-            classes = [name for name, value in vars(module).items() if isinstance(value, type)]
+            own = [value for value in vars(module).values() if isinstance(value, type)]
+            classes = [value.__name__ for value in own if value.__module__ == module.__name__]
             raise unknown(f"{self.kind} class in {where}", attribute, classes)
         return plugin
+
+
+class _FromSource(SourceFileLoader):
+    """Compiles anew each time: cached bytecode does not notice an edit of the same second and length."""
+
+    def get_code(self, fullname: str) -> types.CodeType:
+        code: types.CodeType = self.source_to_code(self.get_data(self.path), self.path)
+        return code
 
 
 def _import_file(path: Path, kind: str) -> Any:
@@ -113,13 +124,13 @@ def _import_file(path: Path, kind: str) -> Any:
         raise MtbenchError(f"{kind} file {path} does not exist")
     place = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]  # a/model.py is not b/model.py
     name = f"mtbench_plugin_{path.stem}_{place}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=_FromSource(name, str(path)))
     assert spec is not None and spec.loader is not None  # a .py suffix always has a loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and typing look the module up by name
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that runs to its end would end us as well
         del sys.modules[name]
         raise MtbenchError(f"{kind} file {path} cannot be imported: {type(error).__name__}: {error}") from error
     return module

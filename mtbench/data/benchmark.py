@@ -101,8 +101,13 @@ class Benchmark:
         local = self.path / "local.json"
         if not local.is_file():
             return None
-        folder: str = json.loads(local.read_text(encoding="utf-8"))["images"]
-        return (self.path / folder).resolve()
+        try:
+            folder: str = json.loads(local.read_text(encoding="utf-8"))["images"]
+            return (self.path / folder).resolve()
+        except (ValueError, KeyError, TypeError) as error:
+            raise MtbenchError(
+                f"{local} names no image folder: {error!r}. Delete it, or build with --images"
+            ) from error
 
     def histories(self, split: str) -> list[History]:
         """What a model sees of each transaction, captions joined as the protocol says."""

@@ -122,7 +122,7 @@ def describe(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dict[
 
 
 def index_files(folder: Path, wanted: set[str], *, progress: bool = True) -> dict[str, tuple[str, str]]:
-    """Find image files at any depth below ``folder`` whose name, or name without suffix, is a wanted id.
+    """Find image files at any depth below ``folder`` whose name or path below it is a wanted id, suffix or not.
 
     Returns:
         path below the folder and SHA-256, by image id.
@@ -137,10 +137,12 @@ def index_files(folder: Path, wanted: set[str], *, progress: bool = True) -> dic
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() not in SUFFIXES or not path.is_file():
             continue
-        image = path.name if path.name in wanted else path.stem
-        if image in wanted:
+        below = path.relative_to(folder)
+        names = (below.as_posix(), below.with_suffix("").as_posix(), path.name, path.stem)
+        image = next((name for name in names if name in wanted), None)
+        if image is not None:
             if image in paths:
-                problems.add(image, f"two files: {paths[image].relative_to(folder)}, {path.relative_to(folder)}")
+                problems.add(image, f"two files: {paths[image].relative_to(folder)}, {below}")
             paths[image] = path
     problems.raise_if_any()
     if not paths:

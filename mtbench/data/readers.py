@@ -81,7 +81,7 @@ class Record:
         self.where = where
         self.problems = problems
         self.ok = isinstance(value, dict)
-        self._value: dict[str, Any] = value if self.ok else {}
+        self._value: dict[str, Any] | None = value if self.ok else None
         if not self.ok:
             problems.add(where, f"an object is expected, not {short(value)}")
 
@@ -110,7 +110,9 @@ class Record:
         return tuple(v.strip() for v in value)
 
     def _field(self, name: str) -> Any:
-        if self.ok and self._value.get(name) is None:
+        if self._value is None:
+            return None
+        if self._value.get(name) is None:
             self._fault(f"no {name!r}")
         return self._value.get(name)
 

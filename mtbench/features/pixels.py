@@ -27,7 +27,7 @@ RANGES = ((0.0, 100.0), (-60.0, 60.0), (-60.0, 60.0))
 
 
 class Pixels:
-    """Colour and shape descriptors, each of length 1 before they are put side by side.
+    """Colour histograms and HOG of image files: no network, no words, each part of length 1.
 
     Args:
         size: images are fitted into a white square of this many pixels, at least 32.

@@ -22,7 +22,7 @@ TEXTS_HINT = "Which texts are needed: mtbench.features.content.all_texts(mtbench
 
 
 class Precomputed:
-    """Looks vectors up by image id, and by text if there is a file of texts.
+    """Vectors of your own (npz, safetensors, Parquet), by image id, and by text if there is a file of texts.
 
     Args:
         file: vectors of all images of the benchmark, in one of the forms of `mtbench.features.tables`.

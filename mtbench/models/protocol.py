@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from mtbench.core.errors import MtbenchError
 from mtbench.core.types import Gallery, History, Image
-from mtbench.features.protocol import image_text
+from mtbench.features.protocol import PROXIES, image_text
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
@@ -88,7 +88,8 @@ class Catalogue:
     @property
     def proxy(self) -> str:
         """What has stood for the images so far: ``none``, or one of `PROXIES`, or several joined by ``+``."""
-        return "+".join(sorted({part for used in self._used for part in used.split("+")})) or "none"
+        used = {part for name in self._used for part in name.split("+")}
+        return "+".join(sorted(used, key=PROXIES.index)) or "none"  # "caption+attributes", as features call it
 
     def image(self, image_id: str) -> Image:
         """The record of an image: caption, attribute words, path of the file."""

@@ -1,0 +1,18 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with the published files: ``MTBENCH_DATA``, or ``../shared/data`` beside the project."""
+    folder = Path(os.environ.get("MTBENCH_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+    lacking = [name for name in ("shoes", "fashioniq", "multiturn_fashioniq") if not (folder / name).is_dir()]
+    if lacking:
+        pytest.skip(f"{folder} has no {', '.join(lacking)}: set MTBENCH_DATA to the folder of the published files")
+    return folder

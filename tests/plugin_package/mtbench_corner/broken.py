@@ -1,0 +1,3 @@
+"""A plugin whose needs are not installed."""
+
+import a_package_that_nobody_has  # noqa: F401
