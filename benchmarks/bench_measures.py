@@ -30,13 +30,21 @@ import ranx
 from tabulate import tabulate
 
 from mtbench.core.types import Gallery, Transaction, Turn
-from mtbench.evaluation.runs import Ranking, score_run, write_run
+from mtbench.evaluation.runs import Ranking, write_run
+from mtbench.evaluation.scoring import score_run
 from mtbench.evaluation.statistics import bootstrap
 
 MEASURES = ["R@5", "R@8", "mean"]
 
 
-def make(n: int, n_images: int, depth: int) -> tuple[SimpleNamespace, list[Ranking]]:
+class Made(SimpleNamespace):
+    """What stands for a benchmark; as one, it is the same only as itself."""
+
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
+
+
+def make(n: int, n_images: int, depth: int) -> tuple[Made, list[Ranking]]:
     """A benchmark in memory with one category, and a run without ties."""
     rng = np.random.default_rng(0)
     gallery = Gallery("test", "dress", "split-list", tuple(f"B{i:09d}" for i in range(n_images)))
@@ -52,7 +60,7 @@ def make(n: int, n_images: int, depth: int) -> tuple[SimpleNamespace, list[Ranki
         transactions.append(Transaction(f"dress.test.{i:04d}", "dress", turns))
         scores = np.sort(rng.random(depth, dtype=np.float32))[::-1]
         run.append(Ranking(f"dress.test.{i:04d}", names[order[:depth]].tolist(), scores))
-    benchmark = SimpleNamespace(
+    benchmark = Made(
         name="made",
         transactions=lambda split: transactions,
         gallery=lambda split, category: gallery,

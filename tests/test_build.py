@@ -125,6 +125,19 @@ def test_ids_and_turns_do_not_depend_on_the_split_policy(tmp_path):
     assert official["shoes.train.0002"].images == ("a10", "b10", "c10")  # sorted by name: a0, a1, a10, ...
 
 
+def test_transactions_are_numbered_and_written_by_category_then_turns_then_images(tmp_path):
+    hops = [pair(a, b) for a, b in pairwise("abcd")]
+    raw = write_fashioniq(tmp_path / "raw", {("shirt", "train"): hops, ("dress", "train"): hops})
+    options = BuildOptions(split_rule=SplitRule(dev_share=0))
+    made = build("fashioniq", FashionIQ(), raw, tmp_path / "out", options, progress=False)
+    assert [(t.transaction_id, "".join(t.images)) for t in made.transactions("train")] == [
+        ("dress.train.0000", "bcd"),
+        ("dress.train.0001", "abcd"),
+        ("shirt.train.0000", "bcd"),
+        ("shirt.train.0001", "abcd"),
+    ]
+
+
 def test_the_manifest_says_how_it_was_built_and_what_was_wrong(tmp_path):
     manifest = shoes(tmp_path, split="edge-target-disjoint", chains="all-paths", rule=Rule(2, 3, "keep")).manifest
     assert manifest["name"] == "shoes-all-paths-edge-target-disjoint"

@@ -26,7 +26,7 @@ from mtbench.data.build import BuildOptions, build
 from mtbench.evaluation.evaluate import Settings, evaluate
 from mtbench.evaluation.ranker import Query, Ranker
 from mtbench.evaluation.record import _git
-from mtbench.evaluation.runs import score_run
+from mtbench.evaluation.scoring import score_run
 from mtbench.features.store import build_encoder, encode
 from mtbench.models.protocol import Catalogue
 

@@ -86,10 +86,12 @@ def test_two_files_of_one_name_are_two_modules(declare, tmp_path: Path) -> None:
     assert [sys.modules[plugin.__module__].Mine.where for plugin in found] == ["a", "b"]
 
 
-def test_an_edited_file_is_read_again(declare, tmp_path: Path) -> None:
+def test_an_edited_file_is_read_again(declare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     gadgets, file = declare(), tmp_path / "gadget.py"
     for size in (1, 2, 3):  # of one length, within a second
         file.write_text(f"class Mine:\n    size = {size}\n")
+        os.utime(file, (1e9, 1e9))
         assert gadgets.get(f"{file}:Mine").size == size
 
 

@@ -17,9 +17,10 @@ from tiny import write_tiny_benchmark
 
 from mtbench.core.errors import MtbenchError
 from mtbench.core.types import Gallery, Transaction, Turn
-from mtbench.evaluation import runs
+from mtbench.evaluation import runs, scoring
 from mtbench.evaluation.ranking import rank_scores
-from mtbench.evaluation.runs import Ranking, rankings, score_run, write_qrels, write_run
+from mtbench.evaluation.runs import Ranking, rankings, write_qrels, write_run
+from mtbench.evaluation.scoring import score_run
 
 D = [f"d{i}" for i in range(10)]
 S = [f"s{i}" for i in range(4)]
@@ -28,6 +29,13 @@ S = [f"s{i}" for i in range(4)]
 def transaction(number, category, first, middle, target):
     turns = (Turn(first, ("x",), middle), Turn(middle, ("y",), target))
     return Transaction(f"{category}.test.{number:04d}", category, turns)
+
+
+class Made(SimpleNamespace):
+    """What stands for a benchmark; as one, it is the same only as itself."""
+
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
 
 
 def make_benchmark(transactions, **galleries):
@@ -40,7 +48,7 @@ def make_benchmark(transactions, **galleries):
         return found[category]
 
     images = {image: None for g in found.values() for image in g.image_ids} | {"elsewhere": None}
-    return SimpleNamespace(name="small", transactions=lambda split: transactions, gallery=gallery, images=images)
+    return Made(name="small", transactions=lambda split: transactions, gallery=gallery, images=images)
 
 
 SMALL = make_benchmark(
@@ -171,17 +179,17 @@ def test_rows_in_any_order_and_blocks_of_any_size_give_the_same_score(tmp_path_f
     random.shuffle(lines)
     path = put(tmp_path_factory.mktemp("run"), "".join(lines))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "_HELD_ROWS", held_rows)
+        patch.setattr(scoring, "_HELD_ROWS", held_rows)
         patch.setattr(runs, "_BATCH_BYTES", 200)
         check_score(score_run(path, SMALL))
 
 
 def test_complete_transactions_are_counted_before_the_file_ends(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "_HELD_ROWS", 1)
+    monkeypatch.setattr(scoring, "_HELD_ROWS", 1)
     monkeypatch.setattr(runs, "_BATCH_BYTES", 200)
     reads = []
     read = runs.read_run
-    monkeypatch.setattr(runs, "read_run", lambda *arguments: reads.append(1) or read(*arguments))
+    monkeypatch.setattr(scoring, "read_run", lambda *arguments: reads.append(1) or read(*arguments))
     check_score(score_run(put(tmp_path, trec()), SMALL))
     assert reads == [1]
     check_score(score_run(put(tmp_path, trec([*ROWS[1:], ROWS[0]])), SMALL))
@@ -286,7 +294,7 @@ def test_equal_scores_may_have_any_ranks_but_equal_ranks_no_different_scores(tmp
 
 
 def test_a_duplicate_far_away_in_the_file_is_found(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "_HELD_ROWS", 1)
+    monkeypatch.setattr(scoring, "_HELD_ROWS", 1)
     monkeypatch.setattr(runs, "_BATCH_BYTES", 200)
     with pytest.raises(MtbenchError, match=r"line 21: image d1 a second time for dress.test.0000"):
         score_run(put(tmp_path, trec() + "dress.test.0000 Q0 d1 9 1 t\n"), SMALL)
@@ -428,7 +436,7 @@ def test_the_same_run_is_written_as_the_same_bytes(tmp_path, name):
 
 
 def test_parquet_has_the_documented_columns_and_ranks_from_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "_BATCH_ROWS", 3)
+    monkeypatch.setattr(runs, "_GROUP_ROWS", 3)
     write_run(
         tmp_path / "a.parquet",
         [
@@ -473,7 +481,7 @@ def test_a_long_run_is_scored_in_bounded_memory(tmp_path, monkeypatch):
     many = make_benchmark([transaction(i, "dress", images[1], images[2], images[i]) for i in range(150)], dress=images)
     scores = np.arange(2_000, 0, -1).astype(np.float32)
     write_run(tmp_path / "a.trec", (Ranking(t.transaction_id, images, scores) for t in many.transactions("test")))
-    monkeypatch.setattr(runs, "_HELD_ROWS", 1 << 14)
+    monkeypatch.setattr(scoring, "_HELD_ROWS", 1 << 14)
     monkeypatch.setattr(runs, "_BATCH_BYTES", 1 << 19)
     pool = pa.default_memory_pool()
     before = pool.bytes_allocated()

@@ -32,7 +32,7 @@ from mtbench.core.types import MAX_TURNS, MIN_TURNS
 Chains = dict[int, Ints]
 
 CYCLES = ("stop", "drop", "keep")
-BLOCK = 1 << 15
+BLOCK = 1 << 14
 """Rows extended at a time: what an enumeration holds beyond its result is some of these, and they fit in a cache."""
 LIMIT = 50_000_000
 """Chains after which an enumeration gives up, rather than fill the memory."""
@@ -187,8 +187,8 @@ class _Collector:
         end = self._count[turns] = start + len(paths)
         if sum(self._count.values()) > LIMIT:
             raise MtbenchError(f"more than {LIMIT:,} chains: choose --chains one-per-target, or a smaller --max-turns")
-        if end > len(rows):  # by an eighth more than is needed; a list of blocks would be held twice to be joined
-            rows.resize((end + end // 8, turns), refcheck=False)
+        if end > len(rows):  # by a quarter more than is needed; a list of blocks would be held twice to be joined
+            rows.resize((end + end // 4, turns), refcheck=False)
         rows[start:end] = paths
 
     def chains(self) -> Chains:
@@ -237,16 +237,16 @@ def _extend(graph: PairGraph, paths: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]
     """Every path continued by every edge that leaves its end, and which of the results come back to an image."""
     ends = graph.target[paths[:, -1]]
     counts = graph.first[ends + 1] - graph.first[ends]
-    before = np.cumsum(counts) - counts
-    longer = np.empty((counts.sum(), paths.shape[1] + 1), dtype=paths.dtype, order="F")  # by column, as it is filled
-    longer[:, -1] = np.repeat(graph.first[ends] - before, counts)
-    longer[:, -1] += np.arange(len(longer), dtype=paths.dtype)
-    arrived = graph.target[longer[:, -1]]
-    closed = arrived == np.repeat(graph.reference[paths[:, 0]], counts)
+    rows = np.repeat(np.arange(len(paths)), counts)
+    edges = (graph.first[ends] - np.cumsum(counts) + counts)[rows] + np.arange(len(rows))
+    arrived = graph.target[edges]
+    closed = arrived == graph.reference[paths[:, 0]][rows]
+    longer = np.empty((len(rows), paths.shape[1] + 1), dtype=paths.dtype, order="F")  # by column, as it is filled
+    longer[:, -1] = edges
     for column in range(paths.shape[1]):
-        longer[:, column] = np.repeat(paths[:, column], counts)
+        np.take(paths[:, column], rows, out=longer[:, column], mode="clip")  # "raise" would buffer the output
         if column < paths.shape[1] - 1:  # no pair goes from an image to itself
-            closed |= arrived == graph.target[longer[:, column]]
+            closed |= arrived == graph.target[paths[:, column]][rows]
     return longer, closed
 
 

@@ -108,7 +108,7 @@ def score(run: Path, benchmark: Path, split: str, category: str | None, measures
     """Score a run that any system wrote: TREC, Parquet or JSON Lines."""
     from mtbench.data.benchmark import load
     from mtbench.evaluation.measures import HEADLINE
-    from mtbench.evaluation.runs import score_run
+    from mtbench.evaluation.scoring import score_run
 
     found = score_run(run, load(benchmark), split=split, category=category, measures=measures or HEADLINE).to_dict()
     click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else score_table(found))

@@ -101,7 +101,8 @@ def build(
         parts[part].append(transaction)
     stands_for = _published_splits(raw_splits, assigned, split_rule, builder.official)
 
-    proxies = _proxies(raw, transactions, options, progress=progress)
+    captions = read_texts(options.image_captions) if options.image_captions else {}
+    proxies = _proxies(raw, transactions, captions, options, progress=progress)
     # Under a re-split the published lists say nothing about what a part may contain.
     usual = builder.gallery if split_rule.policy == "official" else "all-images"
     protocol = Protocol(gallery=options.gallery or usual)
@@ -113,7 +114,7 @@ def build(
         "revision": revision(parts, galleries, protocol),
         "builder": builder_name,
         "licence": builder.licence,
-        "sources": _sources(builder, raw_path, options),
+        "sources": _sources(builder, raw_path, captions, options),
         "chains": chains,
         "split": asdict(split_rule),
         "protocol": asdict(protocol),
@@ -217,11 +218,17 @@ def _published_splits(
     return {split: sorted(names) for split, names in found.items()}
 
 
-def _proxies(raw: RawDataset, transactions: Sequence[Transaction], options: BuildOptions, *, progress: bool) -> Proxies:
+def _proxies(
+    raw: RawDataset,
+    transactions: Sequence[Transaction],
+    captions: Mapping[str, str],
+    options: BuildOptions,
+    *,
+    progress: bool,
+) -> Proxies:
     images = {image for listed in raw.image_lists.values() for image in listed}
     images.update(image for pair in raw.pairs for image in (pair.reference, pair.target))
     images.update(image for transaction in transactions for image in transaction.images)
-    captions = read_texts(options.image_captions) if options.image_captions else {}
     if captions and not images & captions.keys():
         raise MtbenchError(
             f"{options.image_captions}: none of its {len(captions):,} captions is of an image of this data; "
@@ -231,7 +238,9 @@ def _proxies(raw: RawDataset, transactions: Sequence[Transaction], options: Buil
     return Proxies({image: captions[image] for image in images & captions.keys()}, raw.attributes, files)
 
 
-def _sources(builder: Builder, raw_path: Path, options: BuildOptions) -> list[dict[str, Any]]:
+def _sources(
+    builder: Builder, raw_path: Path, captions: Mapping[str, str], options: BuildOptions
+) -> list[dict[str, Any]]:
     """What was read, with its hash and whether that is the declared one."""
     found = []
     for source in builder.sources:
@@ -252,7 +261,6 @@ def _sources(builder: Builder, raw_path: Path, options: BuildOptions) -> list[di
         size = raw_path.stat().st_size
         found.append({"path": raw_path.name, "sha256": file_sha256(raw_path), "size": size})
     if options.image_captions:
-        captions = read_texts(options.image_captions)
         found.append({"path": options.image_captions.name, "sha256": json_sha256(captions), "role": "captions"})
     return found
 

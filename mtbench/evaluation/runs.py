@@ -1,4 +1,4 @@
-"""Runs: the ranking of every transaction, in a file that any system can write. Written, read back, scored.
+"""Runs: the ranking of every transaction, in a file that any system can write. Written and read back.
 
 ======================= ==================================================================================
 ``.parquet``            columns ``transaction_id``, ``image_id``, and ``score`` or ``rank`` or both
@@ -16,8 +16,7 @@ from __future__ import annotations
 
 import gzip
 import json
-import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,35 +32,19 @@ import pyarrow.parquet as pq
 from mtbench.core.errors import SHOWN, MtbenchError, Problems
 from mtbench.core.files import atomic_file
 from mtbench.core.types import Gallery, Transaction
-from mtbench.data.benchmark import Benchmark
-from mtbench.evaluation.measures import (
-    HEADLINE,
-    Positions,
-    by_category,
-    cutoff,
-    macro,
-    micro,
-    per_transaction,
-)
 from mtbench.evaluation.ranking import Array, Ranks
 
-Floats: TypeAlias = npt.NDArray[np.float64]
+Numbers: TypeAlias = npt.NDArray[Any]
 Integers: TypeAlias = npt.NDArray[np.int64]
 
-logger = logging.getLogger(__name__)
-
 _TEXT = (".trec", ".txt", ".run")
-_SCHEMA = pa.schema(
-    [
-        ("transaction_id", pa.string()),
-        ("image_id", pa.string()),
-        ("rank", pa.int32()),
-        ("score", pa.float32()),
-    ]
+_IDS, _NUMBERS = ["transaction_id", "image_id"], {"rank": pa.int32(), "score": pa.float32()}
+_SCHEMA = pa.schema(  # that nothing is null halves the time of reading
+    [pa.field(name, pa.string(), nullable=False) for name in _IDS]
+    + [pa.field(name, kind, nullable=False) for name, kind in _NUMBERS.items()]
 )
-_BATCH_ROWS, _BATCH_BYTES = 1 << 17, 8 << 20
-_HELD_ROWS = 1 << 19
-"""Rows held before those of complete transactions are counted and dropped: 20 MB as numbers."""
+_DICTIONARY = pa.dictionary(pa.int32(), pa.string())
+_GROUP_ROWS, _BATCH_ROWS, _BATCH_BYTES = 1 << 18, 1 << 16, 8 << 20
 
 
 @dataclass(frozen=True)
@@ -112,7 +95,13 @@ def write_qrels(path: Path, transactions: Iterable[Transaction]) -> None:
 
 
 def _write_parquet(path: Path, run: Iterable[Ranking]) -> None:
-    with pq.ParquetWriter(path, _SCHEMA, compression="zstd") as writer:
+    with pq.ParquetWriter(
+        path,
+        _SCHEMA,
+        compression="zstd",
+        use_dictionary=[*_IDS, "rank"],
+        column_encoding={"score": "BYTE_STREAM_SPLIT"},  # 2/3 of the bytes of plain floats, and read sooner
+    ) as writer:
         for group in _groups(run):
             depths = [len(ranking.image_ids) for ranking in group]
             columns = [
@@ -129,7 +118,7 @@ def _groups(run: Iterable[Ranking]) -> Iterator[list[Ranking]]:
     for ranking in run:
         group.append(ranking)
         rows += len(ranking.image_ids)
-        if rows >= _BATCH_ROWS:
+        if rows >= _GROUP_ROWS:
             yield group
             group, rows = [], 0
     if group:
@@ -173,15 +162,15 @@ class Rows:
     """Some rows of a run. Where the file has only ranks or only scores, the one is made of the other.
 
     Attributes:
-        transactions, images: ids, Arrow arrays of strings or of dictionaries of strings.
-        ranks, scores: float64; not finite where the file is wrong.
+        transactions, images: ids, Arrow arrays of dictionaries of strings.
+        ranks, scores: int32, float32 or float64; not finite where the file is wrong.
         lines: where each row is in the file, from 1, empty lines not counted.
     """
 
     transactions: Any
     images: Any
-    ranks: Floats
-    scores: Floats
+    ranks: Numbers
+    scores: Numbers
     lines: Integers
 
 
@@ -205,21 +194,20 @@ def read_run(path: Path, problems: Problems) -> Iterator[Rows]:
 
 
 def _read_parquet(path: Path, problems: Problems) -> Iterator[Rows]:
-    names = set(pq.read_schema(path).names)
-    ids = ["transaction_id", "image_id"]
-    numbers = [name for name in ("rank", "score") if name in names]
-    lacking = [name for name in ids if name not in names] + ([] if numbers else ["score or rank"])
-    if lacking:
-        problems.add("columns", f"there is no {' and no '.join(lacking)}")
-        return
-    with pq.ParquetFile(path, read_dictionary=ids) as file:  # half the time of plain strings
+    with pq.ParquetFile(path, read_dictionary=_IDS) as file:  # half the time of plain strings
+        names = set(file.schema_arrow.names)
+        numbers = [name for name in _NUMBERS if name in names]
+        lacking = [name for name in _IDS if name not in names] + ([] if numbers else ["score or rank"])
+        if lacking:
+            problems.add("columns", f"there is no {' and no '.join(lacking)}")
+            return
         first = 1
-        for batch in file.iter_batches(_BATCH_ROWS, columns=[*ids, *numbers]):
+        for batch in file.iter_batches(_BATCH_ROWS, columns=[*_IDS, *numbers]):
             lines = np.arange(first, first + len(batch))
             found = {name: _numbers(batch.column(name), name, lines, problems, "row") for name in numbers}
             ranks = found["rank"] if "rank" in found else -found["score"]
-            scores = found["score"] if "score" in found else -found["rank"]
-            transactions, images = (_strings(batch.column(name)) for name in ids)
+            scores = found["score"] if "score" in found else np.negative(found["rank"], dtype=np.float64)
+            transactions, images = (_dictionary(batch.column(name)) for name in _IDS)
             yield Rows(transactions, images, ranks, scores, lines)
             first += len(batch)
 
@@ -243,7 +231,7 @@ def _read_trec(path: Path, problems: Problems) -> Iterator[Rows]:
             parse_options=pcsv.ParseOptions(delimiter=delimiter, quote_char=False, invalid_row_handler=note),
             convert_options=pcsv.ConvertOptions(
                 include_columns=["transaction_id", "image_id", "rank", "score"],
-                column_types=dict.fromkeys(columns, pa.string()),
+                column_types=dict.fromkeys(columns, pa.string()) | dict.fromkeys(_IDS, _DICTIONARY),
                 strings_can_be_null=False,
             ),
         )
@@ -261,11 +249,11 @@ def _read_jsonl(path: Path, problems: Problems) -> Iterator[Rows]:
     seen: set[str] = set()
     names: list[str] = []
     images: list[str] = []
-    numbers: list[Floats] = []  # per transaction (3, depth): ranks, scores, lines
+    numbers: list[Numbers] = []  # per transaction (3, depth): ranks, scores, lines
 
     def rows() -> Rows:
         ranks, scores, lines = np.concatenate(numbers, axis=1)
-        return Rows(pa.array(names), pa.array(images), ranks, scores, lines.astype(np.int64))
+        return Rows(pa.array(names, _DICTIONARY), pa.array(images, _DICTIONARY), ranks, scores, lines.astype(np.int64))
 
     with _text_reader(path) as stream:
         for number, text in enumerate(stream, start=1):
@@ -289,7 +277,7 @@ def _read_jsonl(path: Path, problems: Problems) -> Iterator[Rows]:
         yield rows()
 
 
-def _parse(text: bytes) -> tuple[str, list[str], Floats]:
+def _parse(text: bytes) -> tuple[str, list[str], Numbers]:
     """One line of a ``.jsonl`` run: transaction, images, scores. ValueError says what is wrong with it."""
     row = json.loads(text)
     if not isinstance(row, dict) or not isinstance(row.get("transaction_id"), str):
@@ -312,21 +300,25 @@ def _text_reader(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
         yield stream
 
 
-def _strings(column: Any) -> Any:
-    """A column of ids as strings, or as a dictionary of strings."""
+def _dictionary(column: Any) -> Any:
+    """A column of ids as a dictionary of strings."""
     if not pa.types.is_dictionary(column.type):
-        return pc.cast(column, pa.string())
+        return pc.cast(column, pa.string()).dictionary_encode()
     return pa.DictionaryArray.from_arrays(column.indices, pc.cast(column.dictionary, pa.string()))
 
 
-def _numbers(column: Any, what: str, lines: Integers, problems: Problems, unit: str) -> Floats:
-    """A column of numbers or of texts as float64; what is no finite number is a problem."""
+def _numbers(column: Any, what: str, lines: Integers, problems: Problems, unit: str) -> Numbers:
+    """A column of numbers or of texts: of the type `write_run` gives it as it is, else as float64.
+
+    What is no finite number is a problem.
+    """
     try:
-        values: Floats = pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False)
+        same = column.type == _NUMBERS[what] and not column.null_count
+        values: Numbers = (column if same else pc.cast(column, pa.float64())).to_numpy(zero_copy_only=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # find out which
         values = np.array([_number(value) for value in column.to_pylist()])
     bad = np.flatnonzero(~np.isfinite(values))
-    _note(problems, unit, lines[bad], lambda i: f"{what} {column[int(bad[i])].as_py()!r} is no finite number")
+    note(problems, unit, lines[bad], lambda i: f"{what} {column[int(bad[i])].as_py()!r} is no finite number")
     return values
 
 
@@ -337,307 +329,9 @@ def _number(value: Any) -> float:
         return float("nan")
 
 
-def _note(problems: Problems, unit: str, lines: Integers, say: Callable[[int], str]) -> None:
+def note(problems: Problems, unit: str, lines: Integers, say: Callable[[int], str]) -> None:
     """Note each bad line; of many only the first: a wrong file can have 10^7."""
     for i, line in enumerate(lines[:SHOWN].tolist()):
         problems.add(f"{unit} {line}", say(i))
     if len(lines) > SHOWN:
         problems.add(f"{unit} {lines[SHOWN]}", f"the same or the like, and on {len(lines) - SHOWN - 1:,} more")
-
-
-@dataclass(frozen=True)
-class RunScore:
-    """What a run scores: per transaction first, aggregates from that.
-
-    Attributes:
-        transactions: those scored, in the order of the benchmark.
-        positions: of their targets among all candidates; those of missing transactions are misses.
-        excluded: the same without the images already shown in the transaction.
-        measures: the names asked for.
-        missing: ids of transactions that the run does not rank.
-        not_available: measure -> why the rankings are too short for it; the same for ``excluded`` in
-            ``not_available_excluded``.
-        cut_ties: transactions whose target ties with the last candidate of a ranking that was cut off.
-    """
-
-    transactions: tuple[Transaction, ...]
-    positions: Positions
-    excluded: Positions
-    measures: tuple[str, ...]
-    missing: tuple[str, ...]
-    not_available: Mapping[str, str]
-    not_available_excluded: Mapping[str, str]
-    cut_ties: int
-
-    def values(self) -> dict[str, Floats]:
-        """Each available measure per transaction, in the order of ``transactions``."""
-        return per_transaction(self.positions, [name for name in self.measures if name not in self.not_available])
-
-    def to_dict(self) -> dict[str, Any]:
-        """The shape of ``mtbench score --json``: shares in 0..1, ``measures`` as macro averages."""
-        categories = [transaction.category for transaction in self.transactions]
-        values = self.values()
-        left = [name for name in self.measures if name not in self.not_available_excluded]
-        parts = {name: by_category(name, row, categories) for name, row in values.items()}
-        return {
-            "n": len(self.transactions),
-            "missing": len(self.missing),
-            "measures": {name: _finite(macro(name, row, categories)) for name, row in values.items()},
-            "micro": {name: _finite(micro(name, row)) for name, row in values.items()},
-            "by_category": {
-                category: {
-                    "n": categories.count(category),
-                    "measures": {name: _finite(part[category]) for name, part in parts.items()},
-                }
-                for category in sorted(set(categories))
-            },
-            "own_references_excluded": {
-                "measures": {
-                    name: _finite(macro(name, row, categories))
-                    for name, row in per_transaction(self.excluded, left).items()
-                },
-                "not_available": dict(self.not_available_excluded),
-            },
-            "not_available": dict(self.not_available),
-            "missing_transactions": list(self.missing),
-            "cut_ties": self.cut_ties,
-        }
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None  # JSON has no infinity, the rank of a target not ranked
-
-
-def score_run(
-    path: Path,
-    benchmark: Benchmark,
-    *,
-    split: str = "test",
-    category: str | None = None,
-    measures: Sequence[str] = HEADLINE,
-) -> RunScore:
-    """Score the run of any system against a benchmark, reading it once in blocks.
-
-    Kept per transaction are a few counts: candidates above the target, tied with it, and listed at all. A tie
-    group inside a ranking gives expected values. Where a ranking is cut off inside the target's group, only
-    the listed part of the group counts: right on average if the cut was blind to the target; ``cut_ties``
-    says how often it happened. R@K needs K candidates of every transaction that is ranked, or its whole
-    gallery; MRR, rank and percentile need whole galleries.
-
-    A file whose transactions each stand together is read in bounded memory; any other is read a second time
-    and held as numbers (40 bytes per row).
-
-    Args:
-        path: see the formats of this module.
-        benchmark, split: what it ranks. Transactions that it does not rank count as misses and are listed.
-        category: score this category alone; rows of others are read over.
-        measures: as in `measures.per_transaction`.
-
-    Raises:
-        MtbenchError: all at once: ids that do not exist, images outside a transaction's gallery, an image
-            twice, numbers that are not finite, ranks that contradict scores; or nothing is ranked at all.
-    """
-    for name in measures:
-        cutoff(name)
-    if category is not None:
-        benchmark.gallery(split, category)
-    for held_rows in (_HELD_ROWS, None):
-        tally = _Tally(path, benchmark, split, category)
-        try:
-            tally.read(held_rows)
-            break
-        except _ScatteredError:
-            logger.info("%s: its transactions do not stand together; reading it again as a whole", path)
-    return tally.score(tuple(measures))
-
-
-class _ScatteredError(Exception):
-    """A transaction goes on after it was counted."""
-
-
-class _Tally:
-    """The counts per transaction of a split. Ids become codes: their index in a list."""
-
-    def __init__(self, path: Path, benchmark: Benchmark, split: str, category: str | None) -> None:
-        self.path, self.name, self.split = path, benchmark.name, split
-        self.unit = "row" if _kind(path) == ".parquet" else "line"
-        self.problems = Problems(path)
-        self.transactions = benchmark.transactions(split)
-        n = len(self.transactions)
-        self.known = pa.array([t.transaction_id for t in self.transactions], pa.string())
-        self.images = pa.array(list(benchmark.images), pa.string())
-        names = sorted({t.category for t in self.transactions})
-        self.member = np.zeros((len(names), len(self.images)), bool)
-        for i, name in enumerate(names):
-            self.member[i, self._image_codes(benchmark.gallery(split, name).image_ids)] = True
-        self.category = np.array([names.index(t.category) for t in self.transactions], np.int64)
-        self.scope = np.array([category in (None, t.category) for t in self.transactions], bool)
-        self.first_member = self.category * len(self.images)
-        target = self._image_codes([t.target for t in self.transactions])
-        self.target_key = np.arange(n) * len(self.images) + target
-        row = np.repeat(np.arange(n), [len(t.turns) for t in self.transactions])
-        shown = self._image_codes([turn.reference for t in self.transactions for turn in t.turns])
-        own = (shown != target[row]) & self.member[self.category[row], shown]
-        keys = np.unique(row[own] * len(self.images) + shown[own])
-        self.own = pa.array(keys)
-        self.own_full = np.bincount(keys // len(self.images), minlength=n)
-        self.full = self.member.sum(axis=1)[self.category]
-        self.counts = np.zeros((6, n), np.int64)
-        self.cut = np.zeros(n, bool)
-
-    def _image_codes(self, image_ids: Sequence[str]) -> Integers:
-        return _codes(pa.array(image_ids, pa.string()), self.images)
-
-    def read(self, held_rows: int | None) -> None:
-        """Count what is complete whenever ``held_rows`` are held; with None, all at the end."""
-        held, n_held = [np.empty((5, 0))], 0
-        for rows in read_run(self.path, self.problems):
-            held.append(self._encode(rows))
-            n_held += held[-1].shape[1]
-            if held_rows is not None and n_held >= held_rows:
-                table = np.concatenate(held, axis=1)
-                open_ = table[0] == table[0, -1]
-                self._count(table[:, ~open_])
-                held, n_held = [table[:, open_]], int(open_.sum())
-        self._count(np.concatenate(held, axis=1))
-
-    def _encode(self, rows: Rows) -> Floats:
-        """The valid rows in scope, (5, n): code of the transaction, key of the pair, rank, score, line."""
-        t, image = _codes(rows.transactions, self.known), _codes(rows.images, self.images)
-
-        def note(wrong: npt.NDArray[np.bool_], text: str) -> None:
-            at = np.flatnonzero(wrong)
-
-            def say(i: int) -> str:
-                return text.format(t=rows.transactions[int(at[i])], image=rows.images[int(at[i])], s=self)
-
-            _note(self.problems, self.unit, rows.lines[at], say)
-
-        note(t < 0, "no transaction {t} in {s.split} of {s.name}")
-        note(image < 0, "no image {image} in {s.name}")
-        found = (t >= 0) & (image >= 0)
-        outside = found & ~np.take(self.member, self.first_member[t] + image, mode="clip")
-        note(outside, "image {image} is not in the gallery of transaction {t}")
-        keep = found & ~outside & self.scope[t] & np.isfinite(rows.ranks) & np.isfinite(rows.scores)
-        table = np.stack([t, t * len(self.images) + image, rows.ranks, rows.scores, rows.lines])
-        return table if keep.all() else table[:, keep]
-
-    def _count(self, table: Floats) -> None:
-        t, keys = table[:2].astype(np.int64)
-        scores, n = table[3], len(self.transactions)
-        if self.counts[0, t].any():
-            raise _ScatteredError
-        self._check_twice(keys, table[4])
-        self._check_order(t, table)
-        best = np.full(n, np.nan)  # no score is above, below or equal to that of a target not listed
-        found = np.flatnonzero(keys == self.target_key[t])
-        best[t[found]] = scores[found]
-        target = best[t]
-        above, tied = np.flatnonzero(scores > target), np.flatnonzero(scores == target)
-        own = np.flatnonzero(pc.is_in(pa.array(keys), value_set=self.own))
-        own_above, own_tied = own[scores[own] > target[own]], own[scores[own] == target[own]]
-        parts = (t, t[above], t[tied], t[own], t[own_above], t[own_tied])
-        for count, part in zip(self.counts, parts, strict=True):
-            count += np.bincount(part, minlength=n)
-        last = np.full(n, np.inf)
-        np.minimum.at(last, t, scores)
-        self.cut |= best == last
-
-    def _check_twice(self, keys: Integers, lines: Floats) -> None:
-        small = len(self.known) * len(self.images) < 1 << 31
-        ordered = np.sort(keys.astype(np.int32) if small else keys, kind="stable")  # int32: 4 ms, int64: 10
-        if not (ordered[1:] == ordered[:-1]).any():
-            return
-        order = np.argsort(keys, kind="stable")
-        again = np.sort(order[1:][keys[order[1:]] == keys[order[:-1]]])
-
-        def say(i: int) -> str:
-            t, image = divmod(int(keys[again[i]]), len(self.images))
-            return f"image {self.images[image]} a second time for {self.transactions[t].transaction_id}"
-
-        _note(self.problems, self.unit, lines[again].astype(np.int64), say)
-
-    def _check_order(self, t: Integers, table: Floats) -> None:
-        """A lower score needs a later rank."""
-        ranks, scores, lines = table[2:]
-        if _ordered(t, ranks, scores):  # as nearly every file is: sorting takes half the time of scoring it
-            return
-        order = np.lexsort((ranks, -scores, t))
-        t, ranks, scores, lines = t[order], ranks[order], scores[order], lines[order]
-        wrong = (t[1:] == t[:-1]) & (
-            (ranks[1:] < ranks[:-1]) | ((ranks[1:] == ranks[:-1]) & (scores[1:] < scores[:-1]))
-        )
-        at = np.flatnonzero(wrong) + 1
-        at = at[np.unique(t[at], return_index=True)[1]]  # the first of each transaction
-
-        def say(i: int) -> str:
-            a, b = at[i] - 1, at[i]
-            name = self.transactions[t[b]].transaction_id
-            return (
-                f"{name}: rank {ranks[b]:g} has score {scores[b]:g}, but rank {ranks[a]:g} has {scores[a]:g}; "
-                "a higher score must have a lower rank"
-            )
-
-        _note(self.problems, self.unit, lines[at].astype(np.int64), say)
-
-    def score(self, measures: tuple[str, ...]) -> RunScore:
-        """Close the count; see `score_run` for the errors."""
-        self.problems.raise_if_any()
-        rows = np.flatnonzero(self.scope)
-        transactions = tuple(self.transactions[i] for i in rows)
-        full, own_full = self.full[rows], self.own_full[rows]
-        listed, greater, equal, own_listed, own_greater, own_equal = self.counts[:, rows]
-        if not listed.any():
-            raise MtbenchError(f"{self.path} ranks none of the {len(rows)} transactions of {self.split}")
-        greater = np.where(equal > 0, greater, full)
-        own_greater = np.where(equal > 0, own_greater, own_full)
-        names = [t.transaction_id for t in transactions]
-        return RunScore(
-            transactions,
-            Positions(greater, equal, full),
-            Positions(greater - own_greater, equal - own_equal, full - own_full),
-            measures,
-            tuple(name for name, depth in zip(names, listed, strict=True) if not depth),
-            _too_short(measures, names, listed, full, listed > 0),
-            _too_short(measures, names, listed - own_listed, full - own_full, listed > 0),
-            int((self.cut[rows] & (equal > 1) & (listed < full)).sum()),
-        )
-
-
-def _ordered(t: Integers, ranks: Floats, scores: Floats) -> bool:
-    """Whether transactions ascend, ranks inside each ascend, and scores descend: no sorting is needed to check."""
-    same = t[1:] == t[:-1]
-    up = (ranks[1:] > ranks[:-1]) & (scores[1:] <= scores[:-1])
-    return bool((up | ~same).all() and (t[1:] >= t[:-1]).all())
-
-
-def _codes(column: Any, known: Any) -> Integers:
-    """Index of each string of an Arrow array in ``known``, -1 where it is not there or null."""
-    if pa.types.is_dictionary(column.type):  # look each distinct string up once: a fifth of the time
-        codes: Integers = np.append(_codes(column.dictionary, known), -1)
-        indices = pc.fill_null(column.indices, -1) if column.null_count else column.indices
-        return np.asarray(codes[indices.to_numpy(zero_copy_only=False)])
-    found = pc.fill_null(pc.index_in(column, value_set=known), -1)
-    return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
-
-
-def _too_short(
-    measures: Sequence[str],
-    names: Sequence[str],
-    listed: Integers,
-    full: Integers,
-    present: npt.NDArray[np.bool_],
-) -> dict[str, str]:
-    """Measure -> why it is not available: a ranking ends before its cut-off and its gallery."""
-    reasons: dict[str, str] = {}
-    for name in measures:
-        k = cutoff(name)
-        short = np.flatnonzero(present & (listed < (full if k is None else np.minimum(full, k))))
-        if len(short):
-            i = short[np.argmin(listed[short])]
-            needs = "whole galleries" if k is None else f"{k} candidates"
-            reasons[name] = (
-                f"needs {needs}, but {len(short):,} of {present.sum():,} rankings are shorter; "
-                f"that of {names[i]} has {listed[i]:,} of {full[i]:,}"
-            )
-    return reasons

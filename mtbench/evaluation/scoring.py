@@ -1,0 +1,442 @@
+"""Score the run of any system, from a file in any format of `mtbench.evaluation.runs`.
+
+The file is read once in blocks. Each check is a vectorised pass over a block; only where one fails are the rows
+looked at that failed, to say what is wrong with them. Rows that are out of order are sorted before they are
+counted, so that there is one way to count.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mtbench.core.errors import MtbenchError, Problems
+from mtbench.core.types import Transaction
+from mtbench.data.benchmark import Benchmark
+from mtbench.evaluation.measures import (
+    HEADLINE,
+    Floats,
+    Positions,
+    by_category,
+    cutoff,
+    macro,
+    micro,
+    per_transaction,
+)
+from mtbench.evaluation.runs import Integers, Numbers, Rows, note, read_run
+
+Codes: TypeAlias = npt.NDArray[np.int32]
+
+logger = logging.getLogger(__name__)
+
+_HELD_ROWS = 1 << 16
+"""Rows held before those of complete transactions are counted and dropped: with all that is made of them, they
+stay in cache, and in memory the process has already."""
+_CELLS = 1 << 18
+"""Size of the table that finds an image in a ranking: 1 MB, for the same reason."""
+
+
+@dataclass(frozen=True)
+class RunScore:
+    """What a run scores: per transaction first, aggregates from that.
+
+    Attributes:
+        transactions: those scored, in the order of the benchmark.
+        positions: of their targets among all candidates; those of missing transactions are misses.
+        excluded: the same without the images already shown in the transaction.
+        measures: the names asked for.
+        missing: ids of transactions that the run does not rank.
+        not_available: measure -> why the rankings are too short for it; the same for ``excluded`` in
+            ``not_available_excluded``.
+        cut_ties: transactions whose target ties with the last candidate of a ranking that was cut off.
+    """
+
+    transactions: tuple[Transaction, ...]
+    positions: Positions
+    excluded: Positions
+    measures: tuple[str, ...]
+    missing: tuple[str, ...]
+    not_available: Mapping[str, str]
+    not_available_excluded: Mapping[str, str]
+    cut_ties: int
+
+    def values(self) -> dict[str, Floats]:
+        """Each available measure per transaction, in the order of ``transactions``."""
+        return per_transaction(self.positions, [name for name in self.measures if name not in self.not_available])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The shape of ``mtbench score --json``: shares in 0..1, ``measures`` as macro averages."""
+        categories = [transaction.category for transaction in self.transactions]
+        values = self.values()
+        left = [name for name in self.measures if name not in self.not_available_excluded]
+        parts = {name: by_category(name, row, categories) for name, row in values.items()}
+        return {
+            "n": len(self.transactions),
+            "missing": len(self.missing),
+            "measures": {name: _finite(macro(name, row, categories)) for name, row in values.items()},
+            "micro": {name: _finite(micro(name, row)) for name, row in values.items()},
+            "by_category": {
+                category: {
+                    "n": categories.count(category),
+                    "measures": {name: _finite(part[category]) for name, part in parts.items()},
+                }
+                for category in sorted(set(categories))
+            },
+            "own_references_excluded": {
+                "measures": {
+                    name: _finite(macro(name, row, categories))
+                    for name, row in per_transaction(self.excluded, left).items()
+                },
+                "not_available": dict(self.not_available_excluded),
+            },
+            "not_available": dict(self.not_available),
+            "missing_transactions": list(self.missing),
+            "cut_ties": self.cut_ties,
+        }
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None  # JSON has no infinity, the rank of a target not ranked
+
+
+def score_run(
+    path: Path,
+    benchmark: Benchmark,
+    *,
+    split: str = "test",
+    category: str | None = None,
+    measures: Sequence[str] = HEADLINE,
+) -> RunScore:
+    """Score a run against a benchmark.
+
+    Kept per transaction are a few counts: candidates above the target, tied with it, and listed at all. A tie
+    group inside a ranking gives expected values. Where a ranking is cut off inside the target's group, only
+    the listed part of the group counts: right on average if the cut was blind to the target; ``cut_ties``
+    says how often it happened. R@K needs K candidates of every transaction that is ranked, or its whole
+    gallery; MRR, rank and percentile need whole galleries.
+
+    A file whose transactions each stand together is read in bounded memory; any other is read a second time
+    and held as numbers (24 bytes per row, 32 of a text file). The ids of the last few benchmarks are kept as
+    numbers: of many runs of one benchmark, all but the first are scored sooner.
+
+    Args:
+        path: see `mtbench.evaluation.runs` for the formats.
+        benchmark, split: what it ranks. Transactions that it does not rank count as misses and are listed.
+        category: score this category alone; rows of others are read over.
+        measures: as in `measures.per_transaction`.
+
+    Raises:
+        MtbenchError: all at once: ids that do not exist, images outside a transaction's gallery, an image
+            twice, numbers that are not finite, ranks that contradict scores; or nothing is ranked at all.
+    """
+    for name in measures:
+        cutoff(name)
+    if category is not None:
+        benchmark.gallery(split, category)
+    for held_rows in (_HELD_ROWS, None):
+        tally = _Tally(path, benchmark, split, category)
+        try:
+            tally.read(held_rows)
+            break
+        except _ScatteredError:
+            logger.info("%s: its transactions do not stand together; reading it again as a whole", path)
+    return tally.score(tuple(measures))
+
+
+class _ScatteredError(Exception):
+    """A transaction goes on after it was counted."""
+
+
+class _Index:
+    """The ids of one split as numbers: of a transaction its row, of an image its place in a gallery, or -1.
+
+    Attributes:
+        places: place of each image in each gallery, flat; the row of a transaction's gallery starts at its
+            ``offsets``. Both end with what an unknown id finds by its code of -1: no place.
+        wanted: places of the target and of the images shown, each once, (n, 1 + turns); -1 for none.
+        full: size of each transaction's gallery.
+        width: size of the largest.
+    """
+
+    def __init__(self, benchmark: Benchmark, split: str) -> None:
+        self.transactions = benchmark.transactions(split)
+        if not self.transactions:
+            raise MtbenchError(f"{benchmark.name} has no {split} transactions to score")
+        self.ids = pa.array([t.transaction_id for t in self.transactions], pa.string())
+        categories = sorted({t.category for t in self.transactions})
+        galleries = [benchmark.gallery(split, category).image_ids for category in categories]
+        self.images = pa.array(list(dict.fromkeys(image for ids in galleries for image in ids)), pa.string())
+        places = np.full((len(categories) + 1, len(self.images) + 1), -1, np.int32)
+        for row, ids in zip(places, galleries, strict=False):
+            row[_codes(pa.array(ids, pa.string()), self.images)[:-1]] = np.arange(len(ids))
+        self.places = places.ravel()
+        category = np.array([categories.index(t.category) for t in self.transactions])
+        self.offsets = np.append(category, len(categories)) * places.shape[1]
+        self.full = (places >= 0).sum(axis=1)[category]
+        self.width = int(self.full.max())
+
+        shown = ([t.target, *(turn.reference for turn in t.turns)] for t in self.transactions)
+        columns = (pa.array(column, pa.string()) for column in zip_longest(*shown))
+        self.wanted = np.stack([self.find(slice(-1), _codes(column, self.images)[:-1]) for column in columns], axis=1)
+        for i in range(1, self.wanted.shape[1]):
+            self.wanted[(self.wanted[:, :i] == self.wanted[:, i : i + 1]).any(axis=1), i] = -1
+
+    def find(self, rows: Codes | slice, images: Codes) -> Codes:
+        """Place of each image, by its code, in the gallery of the transaction in that row."""
+        return self.places.take(self.offsets[rows] + images)
+
+
+@lru_cache(maxsize=4)
+def _index(benchmark: Benchmark, split: str) -> _Index:
+    return _Index(benchmark, split)
+
+
+class _Block(NamedTuple):
+    """Valid rows: row of the transaction, place of the image, and what the file says."""
+
+    t: Codes
+    places: Codes
+    ranks: Numbers
+    scores: Numbers
+    lines: Integers
+
+    def take(self, where: npt.NDArray[Any] | slice) -> _Block:
+        return _Block(*(column[where] for column in self))
+
+
+class _Tally:
+    """The counts per transaction of a split."""
+
+    def __init__(self, path: Path, benchmark: Benchmark, split: str, category: str | None) -> None:
+        self.path, self.benchmark, self.split, self.category = path, benchmark, split, category
+        self.unit = "row" if path.suffix == ".parquet" else "line"
+        self.problems = Problems(path)
+        self.index = index = _index(benchmark, split)
+        self.row_of, self.image_of = _Lookup(index.ids), _Lookup(index.images)
+        self.scope = np.array([category in (None, t.category) for t in index.transactions])
+        self.span = min(len(index.full), max(1, _CELLS // index.width))
+        self.table = np.empty(self.span * index.width, np.int32)
+        own_full = (index.wanted[:, 1:] >= 0).sum(axis=1)
+        zeros = np.zeros((4, len(index.full)), np.int64)
+        self.listed, self.own_listed, self.equal, self.own_equal = zeros
+        self.greater, self.own_greater, self.own_full = index.full.copy(), own_full.copy(), own_full  # all misses
+        self.cut_ties = 0
+
+    def read(self, held_rows: int | None) -> None:
+        """Count what is complete whenever ``held_rows`` are held; with None, all at the end."""
+        held: list[_Block] = []
+        for rows in read_run(self.path, self.problems):
+            held.append(self._encode(rows))
+            if held_rows is not None and sum(len(block.t) for block in held) >= held_rows:
+                block = _joined(held)
+                last = _starts(block.t)[-1]
+                self._count(block.take(slice(last)))
+                held = [block.take(slice(last, None))]
+        if held:
+            self._count(_joined(held))
+
+    def _encode(self, rows: Rows) -> _Block:
+        """The valid rows in scope."""
+        t, image = self.row_of(rows.transactions), self.image_of(rows.images)
+        places = self.index.find(t, image)
+        if places.min(initial=0) < 0:
+            self._note_unknown(rows, t, places)
+        keep = (places >= 0) & np.isfinite(rows.ranks) & np.isfinite(rows.scores)
+        if self.category is not None:
+            keep &= self.scope[t]
+        block = _Block(t, places, rows.ranks, rows.scores, rows.lines)
+        return block if keep.all() else block.take(keep)
+
+    def _note_unknown(self, rows: Rows, t: Codes, places: Codes) -> None:
+        known = _Lookup(pa.array(list(self.benchmark.images), pa.string()))(rows.images) >= 0
+        for wrong, text in (
+            (t < 0, "no transaction {t} in {s.split} of {s.benchmark.name}"),
+            (~known, "no image {image} in {s.benchmark.name}"),
+            ((places < 0) & (t >= 0) & known, "image {image} is not in the gallery of transaction {t}"),
+        ):
+            at = np.flatnonzero(wrong)
+
+            def say(i: int, at: Integers = at, text: str = text) -> str:
+                return text.format(t=rows.transactions[int(at[i])], image=rows.images[int(at[i])], s=self)
+
+            note(self.problems, self.unit, rows.lines[at], say)
+
+    def _count(self, block: _Block) -> None:
+        """Count the transactions of a block; none of them may go on after it."""
+        if not len(block.t):
+            return
+        starts = _starts(block.t)
+        in_order = _in_order(block, starts)
+        if not in_order:
+            block = block.take(np.lexsort((block.ranks, -block.scores, block.t)))
+            starts = _starts(block.t)
+        ends = np.append(starts[1:], len(block.t))
+        t = block.t[starts]
+        if self.listed[t].any():
+            raise _ScatteredError
+        found = self._find(block, starts, ends, self.index.wanted[t])
+        if not in_order:
+            self._check_order(block)
+
+        # In order of scores, the candidates above the target are the rows between the start of its transaction
+        # and the start of its tie group.
+        edges = np.concatenate([[True], block.scores[1:] != block.scores[:-1], [True]])
+        edges[starts] = True
+        edges = np.flatnonzero(edges)
+        target, own = found[:, 0], found[:, 1:]
+        hit = target >= 0
+        group = np.searchsorted(edges, target[hit], side="right")
+        first, last = edges[group - 1], edges[group]
+        self.listed[t], self.own_listed[t] = ends - starts, (own >= 0).sum(axis=1)
+        t, starts, ends, own = t[hit], starts[hit], ends[hit], own[hit]
+        above, below = (own >= 0) & (own < first[:, None]), own >= last[:, None]
+        self.greater[t], self.equal[t] = first - starts, last - first
+        self.own_greater[t] = above.sum(axis=1)
+        self.own_equal[t] = self.own_listed[t] - above.sum(axis=1) - below.sum(axis=1)
+        self.cut_ties += int(((last == ends) & (last - first > 1) & (ends - starts < self.index.full[t])).sum())
+
+    def _find(self, block: _Block, starts: Integers, ends: Integers, wanted: Codes) -> Integers:
+        """Row of each wanted place of each transaction, -1 if it is not listed; notes places listed twice.
+
+        Every row is entered into a table, at its transaction and place, and looked up again: who finds another
+        row there is a second time in the file. The table is never cleared, and so may give rows from earlier.
+        """
+        n, span = len(starts), self.span
+        base = np.arange(n) % span * self.index.width
+        cells = np.repeat(base, ends - starts) + block.places
+        rows = np.arange(len(cells), dtype=np.int32)
+        found = np.empty(wanted.shape, np.int64)
+        twice = False
+        for i in range(0, n, span):
+            part = slice(starts[i], ends[min(i + span, n) - 1])
+            self.table[cells[part]] = rows[part]
+            twice |= bool((self.table.take(cells[part]) != rows[part]).any())
+            found[i : i + span] = self.table.take(base[i : i + span, None] + np.maximum(wanted[i : i + span], 0))
+        if twice:
+            self._note_twice(block)
+        there = (found >= starts[:, None]) & (found < ends[:, None]) & (wanted >= 0)
+        there &= block.places.take(found, mode="clip") == wanted
+        return np.where(there, found, -1)
+
+    def _note_twice(self, block: _Block) -> None:
+        order = np.lexsort((block.lines, block.places, block.t))
+        ordered = block.take(order)
+        again = order[1:][(ordered.t[1:] == ordered.t[:-1]) & (ordered.places[1:] == ordered.places[:-1])]
+        again = again[np.argsort(block.lines[again], kind="stable")]
+
+        def say(i: int) -> str:
+            transaction = self.index.transactions[block.t[again[i]]]
+            gallery = self.benchmark.gallery(self.split, transaction.category)
+            image = gallery.image_ids[block.places[again[i]]]
+            return f"image {image} a second time for {transaction.transaction_id}"
+
+        note(self.problems, self.unit, block.lines[again], say)
+
+    def _check_order(self, block: _Block) -> None:
+        """A lower score needs a later rank. By the order of the block, a score is at most the one before."""
+        t, _, ranks, scores, lines = block
+        up = (ranks[1:] > ranks[:-1]) | ((ranks[1:] == ranks[:-1]) & (scores[1:] == scores[:-1]))
+        at = np.flatnonzero(~up & (t[1:] == t[:-1])) + 1
+        at = at[np.unique(t[at], return_index=True)[1]]  # the first of each transaction
+
+        def say(i: int) -> str:
+            a, b = at[i] - 1, at[i]
+            name = self.index.transactions[t[b]].transaction_id
+            return (
+                f"{name}: rank {ranks[b]:g} has score {scores[b]:g}, but rank {ranks[a]:g} has {scores[a]:g}; "
+                "a higher score must have a lower rank"
+            )
+
+        note(self.problems, self.unit, lines[at], say)
+
+    def score(self, measures: tuple[str, ...]) -> RunScore:
+        """Close the count; see `score_run` for the errors."""
+        self.problems.raise_if_any()
+        if not self.listed.any():
+            raise MtbenchError(f"{self.path} ranks none of the {self.scope.sum()} transactions of {self.split}")
+        rows = np.flatnonzero(self.scope)
+        transactions = tuple(self.index.transactions[i] for i in rows)
+        names = [t.transaction_id for t in transactions]
+        listed, full, own_full = self.listed[rows], self.index.full[rows], self.own_full[rows]
+        positions = Positions(self.greater[rows], self.equal[rows], full)
+        own = Positions(self.own_greater[rows], self.own_equal[rows], own_full)
+        return RunScore(
+            transactions,
+            positions,
+            Positions(positions.greater - own.greater, positions.equal - own.equal, full - own_full),
+            measures,
+            tuple(name for name, depth in zip(names, listed, strict=True) if not depth),
+            _too_short(measures, names, listed, full, listed > 0),
+            _too_short(measures, names, listed - self.own_listed[rows], full - own_full, listed > 0),
+            self.cut_ties,
+        )
+
+
+def _joined(blocks: Sequence[_Block]) -> _Block:
+    return blocks[0] if len(blocks) == 1 else _Block(*map(np.concatenate, zip(*blocks, strict=True)))
+
+
+def _starts(t: Codes) -> Integers:
+    """The first row of each stretch of rows of one transaction."""
+    return np.flatnonzero(np.concatenate([[True], t[1:] != t[:-1]]))
+
+
+def _in_order(block: _Block, starts: Integers) -> bool:
+    """Whether each transaction stands together, its ranks ascending and its scores descending."""
+    fine = (block.ranks[1:] > block.ranks[:-1]) & (block.scores[1:] <= block.scores[:-1])
+    fine[starts[1:] - 1] = True
+    return bool(fine.all()) and len(np.unique(block.t[starts])) == len(starts)
+
+
+class _Lookup:
+    """Codes of ids: their index in ``known``, -1 where they are not there or null."""
+
+    def __init__(self, known: Any) -> None:
+        self.known = known
+        self.dictionary = known.slice(0, 0)
+        self.codes = _codes(self.dictionary, known)
+
+    def __call__(self, column: Any) -> Codes:
+        """Codes of an Arrow array of dictionaries. Blocks of a file share theirs, so that the last is kept."""
+        if not column.dictionary.equals(self.dictionary):
+            self.dictionary, self.codes = column.dictionary, _codes(column.dictionary, self.known)
+        indices = pc.fill_null(column.indices, -1) if column.null_count else column.indices
+        return self.codes.take(indices.to_numpy(zero_copy_only=False))
+
+
+def _codes(strings: Any, known: Any) -> Codes:
+    """Index of each string in ``known``, -1 where it is not there or null; and at the end -1 for a null."""
+    found = pc.fill_null(pc.index_in(strings, value_set=known), -1)
+    return np.append(found.to_numpy(zero_copy_only=False), np.int32(-1))
+
+
+def _too_short(
+    measures: Iterable[str],
+    names: Sequence[str],
+    listed: Integers,
+    full: Integers,
+    present: npt.NDArray[np.bool_],
+) -> dict[str, str]:
+    """Measure -> why it is not available: a ranking ends before its cut-off and its gallery."""
+    reasons: dict[str, str] = {}
+    for name in measures:
+        k = cutoff(name)
+        short = np.flatnonzero(present & (listed < (full if k is None else np.minimum(full, k))))
+        if len(short):
+            i = short[np.argmin(listed[short])]
+            needs = "whole galleries" if k is None else f"{k} candidates"
+            reasons[name] = (
+                f"needs {needs}, but {len(short):,} of {present.sum():,} rankings are shorter; "
+                f"that of {names[i]} has {listed[i]:,} of {full[i]:,}"
+            )
+    return reasons
