@@ -1,6 +1,6 @@
 """Draw the README's pictures from the demo: a sheet of shoes, and transactions as strips of pictures.
 
-    make demo && .venv/bin/python benchmarks/pictures.py
+make demo && .venv/bin/python benchmarks/pictures.py
 """
 
 from __future__ import annotations

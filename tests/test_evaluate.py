@@ -143,7 +143,7 @@ def test_a_record_says_what_was_run_on_what_and_how(letters: Benchmark, models: 
     assert record["proxy"] == "none"
     assert record["features"] is None
     assert record["leakage"]["last_edge"] == 0
-    assert set(record["seconds"]) == {"rank"}
+    assert set(record["seconds"]) == {"recall"}
     assert record["environment"]["mtbench"] == mtbench.__version__
     assert "numpy" in record["environment"]["packages"]
 
@@ -324,7 +324,7 @@ def test_an_evaluation_that_is_interrupted_leaves_nothing_and_starts_again(
     def stop(*args: object) -> None:
         raise KeyboardInterrupt
 
-    for where in ("mtbench.evaluation.evaluate.write_qrels", "mtbench.models.random.Random.score"):
+    for where in ("mtbench.evaluation.results.write_qrels", "mtbench.models.random.Random.score"):
         with monkeypatch.context() as patch:
             patch.setattr(where, stop)
             with pytest.raises(KeyboardInterrupt):
@@ -529,7 +529,7 @@ class Asks(Base):
         ("OneForAll", r"OneForAll\.embed_histories gives shape \(1, 2\), but \(2, d\) was asked for"),
         ("Wider", r"Wider: queries \(2, 3\) and gallery \(10, 2\)"),
         ("Euclid", r"Euclid: no similarity named 'euclid'.* cosine, dot"),
-        ("FitsItself", r"`fit` must return a mapping of what it chose, or None, not FitsItself"),
+        ("FitsItself", r"`fit` must return a mapping of what it found, or None, not FitsItself"),
         ("FitsASet", r"`fit` must return what can be written as JSON: {1, 2}"),
         ("Asks", r"size: must be given"),
     ],

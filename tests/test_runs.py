@@ -436,7 +436,7 @@ def test_the_same_run_is_written_as_the_same_bytes(tmp_path, name):
 
 
 def test_parquet_has_the_documented_columns_and_ranks_from_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "_GROUP_ROWS", 3)
+    monkeypatch.setattr(runs, "_BATCH_ROWS", 3)
     write_run(
         tmp_path / "a.parquet",
         [

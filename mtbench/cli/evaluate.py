@@ -77,17 +77,22 @@ def evaluate(
 
     MODEL is a registered name (`mtbench list models`) or your own class, path/to/file.py:Class.
     """
-    from mtbench.core.registry import EVALUATORS
     from mtbench.data.benchmark import load
     from mtbench.evaluation.evaluate import Settings
     from mtbench.evaluation.evaluate import evaluate as run
 
-    for evaluator in evaluators:
-        EVALUATORS.get(evaluator)
     if limit is not None and limit < 1:
         raise MtbenchError(f"--limit must be 1 or more, not {limit}")
     loaded = load(benchmark)
-    settings = Settings(split=split, features=features, words=words, seed=seed, limit=limit, options=_pairs(options))
+    settings = Settings(
+        split=split,
+        features=features,
+        words=words,
+        seed=seed,
+        limit=limit,
+        evaluators=evaluators,
+        options=_pairs(options),
+    )
     folder = out or benchmark / "results"
     records = [run(name, loaded, folder, settings, progress=sys.stderr.isatty()) for name in models]
     if as_json:

@@ -290,8 +290,9 @@ def _compare(
 
 def _name(builder_name: str, builder: Builder, policy: str, split: str) -> str:
     """The builder's name, with whatever is not its default."""
+    own_class = builder_name.rpartition(":")[2].lower()  # for path/to/file.py:Class
     parts = [
-        builder_name,
+        own_class,
         *([policy] if policy != builder.chains else []),
         *([split] if split != builder.split else []),
     ]

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import zip_longest
+from itertools import compress, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -39,11 +39,10 @@ Codes: TypeAlias = npt.NDArray[np.int32]
 
 logger = logging.getLogger(__name__)
 
-_HELD_ROWS = 1 << 16
-"""Rows held before those of complete transactions are counted and dropped: with all that is made of them, they
-stay in cache, and in memory the process has already."""
-_CELLS = 1 << 18
-"""Size of the table that finds an image in a ranking: 1 MB, for the same reason."""
+_HELD_ROWS = 1 << 18
+"""Rows held before those of complete transactions are counted and dropped: 6 MB as numbers."""
+_CELLS = 1 << 19
+"""Size of the table that finds an image in a ranking: 2 MB, which stays in cache."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class RunScore:
 
     def to_dict(self) -> dict[str, Any]:
         """The shape of ``mtbench score --json``: shares in 0..1, ``measures`` as macro averages."""
-        categories = [transaction.category for transaction in self.transactions]
+        categories: Any = np.array([transaction.category for transaction in self.transactions], dtype=object)
         values = self.values()
         left = [name for name in self.measures if name not in self.not_available_excluded]
         parts = {name: by_category(name, row, categories) for name, row in values.items()}
@@ -87,7 +86,7 @@ class RunScore:
             "micro": {name: _finite(micro(name, row)) for name, row in values.items()},
             "by_category": {
                 category: {
-                    "n": categories.count(category),
+                    "n": int((categories == category).sum()),
                     "measures": {name: _finite(part[category]) for name, part in parts.items()},
                 }
                 for category in sorted(set(categories))
@@ -161,39 +160,34 @@ class _Index:
     """The ids of one split as numbers: of a transaction its row, of an image its place in a gallery, or -1.
 
     Attributes:
-        places: place of each image in each gallery, flat; the row of a transaction's gallery starts at its
-            ``offsets``. Both end with what an unknown id finds by its code of -1: no place.
+        ids, images: those of all transactions, and of all images in a gallery.
+        gallery: which gallery each transaction has; at the end, for the row -1, the last one, which is empty.
+        places: place of each of ``images`` in each gallery; the last column is for the code -1.
         wanted: places of the target and of the images shown, each once, (n, 1 + turns); -1 for none.
         full: size of each transaction's gallery.
         width: size of the largest.
     """
 
     def __init__(self, benchmark: Benchmark, split: str) -> None:
-        self.transactions = benchmark.transactions(split)
+        self.transactions = tuple(benchmark.transactions(split))
         if not self.transactions:
             raise MtbenchError(f"{benchmark.name} has no {split} transactions to score")
         self.ids = pa.array([t.transaction_id for t in self.transactions], pa.string())
         categories = sorted({t.category for t in self.transactions})
         galleries = [benchmark.gallery(split, category).image_ids for category in categories]
         self.images = pa.array(list(dict.fromkeys(image for ids in galleries for image in ids)), pa.string())
-        places = np.full((len(categories) + 1, len(self.images) + 1), -1, np.int32)
-        for row, ids in zip(places, galleries, strict=False):
+        self.gallery = np.array([*(categories.index(t.category) for t in self.transactions), len(categories)])
+        self.places = np.full((len(categories) + 1, len(self.images) + 1), -1, np.int32)
+        for row, ids in zip(self.places, galleries, strict=False):
             row[_codes(pa.array(ids, pa.string()), self.images)[:-1]] = np.arange(len(ids))
-        self.places = places.ravel()
-        category = np.array([categories.index(t.category) for t in self.transactions])
-        self.offsets = np.append(category, len(categories)) * places.shape[1]
-        self.full = (places >= 0).sum(axis=1)[category]
+        self.full = (self.places >= 0).sum(axis=1)[self.gallery[:-1]]
         self.width = int(self.full.max())
 
         shown = ([t.target, *(turn.reference for turn in t.turns)] for t in self.transactions)
-        columns = (pa.array(column, pa.string()) for column in zip_longest(*shown))
-        self.wanted = np.stack([self.find(slice(-1), _codes(column, self.images)[:-1]) for column in columns], axis=1)
+        columns = (_codes(pa.array(ids, pa.string()), self.images) for ids in zip_longest(*shown))
+        self.wanted = np.stack([self.places[self.gallery[:-1], column[:-1]] for column in columns], axis=1)
         for i in range(1, self.wanted.shape[1]):
             self.wanted[(self.wanted[:, :i] == self.wanted[:, i : i + 1]).any(axis=1), i] = -1
-
-    def find(self, rows: Codes | slice, images: Codes) -> Codes:
-        """Place of each image, by its code, in the gallery of the transaction in that row."""
-        return self.places.take(self.offsets[rows] + images)
 
 
 @lru_cache(maxsize=4)
@@ -204,11 +198,11 @@ def _index(benchmark: Benchmark, split: str) -> _Index:
 class _Block(NamedTuple):
     """Valid rows: row of the transaction, place of the image, and what the file says."""
 
-    t: Codes
-    places: Codes
+    t: Numbers
+    places: Numbers
     ranks: Numbers
     scores: Numbers
-    lines: Integers
+    lines: Numbers
 
     def take(self, where: npt.NDArray[Any] | slice) -> _Block:
         return _Block(*(column[where] for column in self))
@@ -222,8 +216,9 @@ class _Tally:
         self.unit = "row" if path.suffix == ".parquet" else "line"
         self.problems = Problems(path)
         self.index = index = _index(benchmark, split)
-        self.row_of, self.image_of = _Lookup(index.ids), _Lookup(index.images)
-        self.scope = np.array([category in (None, t.category) for t in index.transactions])
+        self.scope = np.ones(len(index.full), bool)
+        if category is not None:
+            self.scope[:] = [category == t.category for t in index.transactions]
         self.span = min(len(index.full), max(1, _CELLS // index.width))
         self.table = np.empty(self.span * index.width, np.int32)
         own_full = (index.wanted[:, 1:] >= 0).sum(axis=1)
@@ -231,6 +226,8 @@ class _Tally:
         self.listed, self.own_listed, self.equal, self.own_equal = zeros
         self.greater, self.own_greater, self.own_full = index.full.copy(), own_full.copy(), own_full  # all misses
         self.cut_ties = 0
+        self.dictionaries: tuple[Any, Any] = (pa.nulls(0), pa.nulls(0))
+        self.looked_up: tuple[Codes, Codes]
 
     def read(self, held_rows: int | None) -> None:
         """Count what is complete whenever ``held_rows`` are held; with None, all at the end."""
@@ -246,23 +243,40 @@ class _Tally:
             self._count(_joined(held))
 
     def _encode(self, rows: Rows) -> _Block:
-        """The valid rows in scope."""
-        t, image = self.row_of(rows.transactions), self.image_of(rows.images)
-        places = self.index.find(t, image)
-        if places.min(initial=0) < 0:
-            self._note_unknown(rows, t, places)
-        keep = (places >= 0) & np.isfinite(rows.ranks) & np.isfinite(rows.scores)
+        """The valid rows in scope. Each id of a dictionary is looked up once; nothing is, row by row."""
+        names = _indices(rows.transactions)
+        starts = _starts(names)
+        depths = np.diff(starts, append=len(names))
+        codes, places = self._look_up(rows)
+        group = codes[names[starts]]
+        cells = np.repeat(self.index.gallery[group] * places.shape[1], depths)
+        cells += _indices(rows.images)
+        block = _Block(np.repeat(group, depths), places.take(cells), rows.ranks, rows.scores, rows.lines)
+        if block.places.min(initial=0) < 0:
+            self._note_unknown(rows, block)
+        keep = (block.places >= 0) & np.isfinite(rows.ranks) & np.isfinite(rows.scores)
         if self.category is not None:
-            keep &= self.scope[t]
-        block = _Block(t, places, rows.ranks, rows.scores, rows.lines)
+            keep &= self.scope[block.t]
         return block if keep.all() else block.take(keep)
 
-    def _note_unknown(self, rows: Rows, t: Codes, places: Codes) -> None:
-        known = _Lookup(pa.array(list(self.benchmark.images), pa.string()))(rows.images) >= 0
+    def _look_up(self, rows: Rows) -> tuple[Codes, Codes]:
+        """Row of each transaction, and place of each image in each gallery, by its index in the dictionary.
+
+        The blocks of one file, or of one row group, often share their dictionaries: the last ones are kept.
+        """
+        ids, images = rows.transactions.dictionary, rows.images.dictionary
+        if not (ids.equals(self.dictionaries[0]) and images.equals(self.dictionaries[1])):
+            self.dictionaries = ids, images
+            self.looked_up = _codes(ids, self.index.ids), self.index.places[:, _codes(images, self.index.images)]
+        return self.looked_up
+
+    def _note_unknown(self, rows: Rows, block: _Block) -> None:
+        images = pa.array(list(self.benchmark.images), pa.string())
+        known = _codes(rows.images.dictionary, images)[_indices(rows.images)] >= 0
         for wrong, text in (
-            (t < 0, "no transaction {t} in {s.split} of {s.benchmark.name}"),
+            (block.t < 0, "no transaction {t} in {s.split} of {s.benchmark.name}"),
             (~known, "no image {image} in {s.benchmark.name}"),
-            ((places < 0) & (t >= 0) & known, "image {image} is not in the gallery of transaction {t}"),
+            ((block.places < 0) & (block.t >= 0) & known, "image {image} is not in the gallery of transaction {t}"),
         ):
             at = np.flatnonzero(wrong)
 
@@ -313,7 +327,8 @@ class _Tally:
         """
         n, span = len(starts), self.span
         base = np.arange(n) % span * self.index.width
-        cells = np.repeat(base, ends - starts) + block.places
+        cells = np.repeat(base, ends - starts)
+        cells += block.places
         rows = np.arange(len(cells), dtype=np.int32)
         found = np.empty(wanted.shape, np.int64)
         twice = False
@@ -365,7 +380,7 @@ class _Tally:
         if not self.listed.any():
             raise MtbenchError(f"{self.path} ranks none of the {self.scope.sum()} transactions of {self.split}")
         rows = np.flatnonzero(self.scope)
-        transactions = tuple(self.index.transactions[i] for i in rows)
+        transactions = tuple(compress(self.index.transactions, self.scope))
         names = [t.transaction_id for t in transactions]
         listed, full, own_full = self.listed[rows], self.index.full[rows], self.own_full[rows]
         positions = Positions(self.greater[rows], self.equal[rows], full)
@@ -375,7 +390,7 @@ class _Tally:
             positions,
             Positions(positions.greater - own.greater, positions.equal - own.equal, full - own_full),
             measures,
-            tuple(name for name, depth in zip(names, listed, strict=True) if not depth),
+            tuple(compress(names, listed == 0)),
             _too_short(measures, names, listed, full, listed > 0),
             _too_short(measures, names, listed - self.own_listed[rows], full - own_full, listed > 0),
             self.cut_ties,
@@ -386,9 +401,9 @@ def _joined(blocks: Sequence[_Block]) -> _Block:
     return blocks[0] if len(blocks) == 1 else _Block(*map(np.concatenate, zip(*blocks, strict=True)))
 
 
-def _starts(t: Codes) -> Integers:
+def _starts(t: Numbers) -> Integers:
     """The first row of each stretch of rows of one transaction."""
-    return np.flatnonzero(np.concatenate([[True], t[1:] != t[:-1]]))
+    return np.flatnonzero(np.append(True, t[1:] != t[:-1])[: len(t)])
 
 
 def _in_order(block: _Block, starts: Integers) -> bool:
@@ -398,26 +413,16 @@ def _in_order(block: _Block, starts: Integers) -> bool:
     return bool(fine.all()) and len(np.unique(block.t[starts])) == len(starts)
 
 
-class _Lookup:
-    """Codes of ids: their index in ``known``, -1 where they are not there or null."""
-
-    def __init__(self, known: Any) -> None:
-        self.known = known
-        self.dictionary = known.slice(0, 0)
-        self.codes = _codes(self.dictionary, known)
-
-    def __call__(self, column: Any) -> Codes:
-        """Codes of an Arrow array of dictionaries. Blocks of a file share theirs, so that the last is kept."""
-        if not column.dictionary.equals(self.dictionary):
-            self.dictionary, self.codes = column.dictionary, _codes(column.dictionary, self.known)
-        indices = pc.fill_null(column.indices, -1) if column.null_count else column.indices
-        return self.codes.take(indices.to_numpy(zero_copy_only=False))
-
-
 def _codes(strings: Any, known: Any) -> Codes:
-    """Index of each string in ``known``, -1 where it is not there or null; and at the end -1 for a null."""
+    """Index of each string in ``known``, -1 where it is not there; and one more -1 at the end, for the index -1."""
     found = pc.fill_null(pc.index_in(strings, value_set=known), -1)
     return np.append(found.to_numpy(zero_copy_only=False), np.int32(-1))
+
+
+def _indices(column: Any) -> Codes:
+    """Indices of an Arrow array of dictionaries, -1 for null."""
+    indices: Codes = pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False)
+    return indices
 
 
 def _too_short(

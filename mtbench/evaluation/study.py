@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from mtbench.core.types import Transaction
 from mtbench.core.types import Protocol as Rules
+from mtbench.core.types import Transaction
 from mtbench.evaluation.measures import Positions
 from mtbench.evaluation.ranker import Query, Ranker, in_order
 from mtbench.evaluation.ranking import Ranks

@@ -42,7 +42,8 @@ class BM25:
         self.reference_weight = 0.2 if reference_weight is None else reference_weight
         self.decay = 0.5 if decay is None else decay
         self._given = {"reference_weight": reference_weight is not None, "decay": decay is not None}
-        self._index: tuple[tuple[str, ...], Catalogue, Any, sparse.csc_array] | None = None
+        self._catalogue: Catalogue | None = None
+        self._indices: dict[tuple[str, ...], tuple[Any, sparse.csc_array]] = {}
 
     def fit(self, train: Fold, dev: Fold, catalogue: Catalogue) -> Mapping[str, Any]:
         """Choose the weight of the reference, then the decay, on dev."""
@@ -70,8 +71,10 @@ class BM25:
         )
 
     def _index_of(self, image_ids: tuple[str, ...], catalogue: Catalogue) -> tuple[Any, sparse.csc_array]:
-        """Word counter and weights (words, G) of a gallery, kept for the next block of histories."""
-        if self._index is None or self._index[0] != image_ids or self._index[1] is not catalogue:
+        """Word counter and weights (words, G) of a gallery, kept for the next histories on this catalogue."""
+        if self._catalogue is not catalogue:
+            self._catalogue, self._indices = catalogue, {}
+        if image_ids not in self._indices:
             from sklearn.feature_extraction.text import CountVectorizer
 
             vectorizer = CountVectorizer(token_pattern=r"(?u)\b\w+\b", dtype=np.float64)
@@ -81,8 +84,8 @@ class BM25:
             except ValueError:  # not a word in the whole gallery
                 vectorizer.fit(["nothing"])
                 counts = sparse.csr_array((len(texts), 1))
-            self._index = (image_ids, catalogue, vectorizer, self._weights(counts).T.tocsc())
-        return self._index[2], self._index[3]
+            self._indices[image_ids] = (vectorizer, self._weights(counts).T.tocsc())
+        return self._indices[image_ids]
 
     def _weights(self, counts: sparse.csr_array) -> sparse.csr_array:
         """BM25 weights of the words in each document, (G, words)."""

@@ -1,0 +1,92 @@
+"""What README and CONTRIBUTING show must be there, and must work."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from letters import MODELS, build_letters
+
+from mtbench.cli import main
+from mtbench.core.registry import KINDS
+from mtbench.evaluation.evaluate import Settings, evaluate
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^\$ mtbench (.+)$", README, re.MULTILINE)
+
+
+def file_of_readme(name: str) -> str:
+    """The block that the README tells to save under a name."""
+    found = re.search(rf"<!-- file {re.escape(name)} -->\n```\w+\n(.*?)```", README, re.DOTALL)
+    assert found, name
+    return found[1]
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS)))
+def test_every_command_of_the_readme_has_the_options_that_it_uses(command: str) -> None:
+    words = shlex.split(command)
+    depth = 2 if words[0] == "build" else 1
+    shown = CliRunner().invoke(main, [*words[:depth], "--help"])
+    assert shown.exit_code == 0, shown.output
+    for option in [word for word in words if word.startswith("--")]:
+        assert option in shown.output
+
+
+def test_every_plugin_that_the_readme_names_is_registered() -> None:
+    for words in (shlex.split(command) for command in COMMANDS):
+        if words[0] == "build":
+            assert words[1] in KINDS["builders"].names()
+        if words[0] == "evaluate":
+            models = words[1 : words.index("--benchmark")]
+            assert set(models) <= {*KINDS["models"].names(), "mine.py:Overlap"}
+        if "--encoder" in words:
+            assert words[words.index("--encoder") + 1] in KINDS["encoders"].names()
+
+
+def test_the_table_of_the_readme_builds_with_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("pairs.csv").write_text(file_of_readme("pairs.csv"), encoding="utf-8")
+    good, bad = [shlex.split(command) for command in COMMANDS if command.startswith("build pairs")]
+    assert CliRunner().invoke(main, good).exit_code == 0
+    refused = CliRunner().invoke(main, bad)
+    assert refused.exit_code == 2
+    assert "no column 'says'" in refused.output
+
+
+def test_the_model_of_the_readme_ranks_by_shared_words(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(file_of_readme("mine.py"), encoding="utf-8")
+    record = evaluate(f"{tmp_path / 'mine.py'}:Overlap", build_letters(tmp_path / "letters"), tmp_path / "results")
+    # g h i: of "has stripes", i and j share a word: 1.5. g h i j: "is short" is in j alone: 1. q r s: r and s: 1.5.
+    assert record["by_category"]["dress"]["measures"]["rank"] == 1.25
+    assert record["by_category"]["shirt"]["measures"]["rank"] == 1.5
+
+
+def test_the_evaluator_of_the_recipe_runs_beside_the_headline(tmp_path: Path) -> None:
+    (recipe,) = re.findall(r"```python\n(class FirstReference:.*?)```", CONTRIBUTING, re.DOTALL)
+    imports = "from mtbench.evaluation.measures import recall\nfrom mtbench.evaluation.ranker import Query\n"
+    (tmp_path / "studies.py").write_text(imports + recipe, encoding="utf-8")
+    (tmp_path / "models.py").write_text(MODELS, encoding="utf-8")
+    name = f"{tmp_path / 'studies.py'}:FirstReference"
+    record = evaluate(
+        f"{tmp_path / 'models.py'}:Order",
+        build_letters(tmp_path / "letters"),
+        tmp_path / "results",
+        Settings(evaluators=["recall", name], options={"best": "jabcdiefghklmnopqrs"}),
+    )
+    # Of ten dresses g, the first reference of two transactions, is ninth; of nine shirts q is seventh.
+    assert record["studies"] == {name: {"R@8": pytest.approx(1 / 3), "n": 3}}
+    assert "measures" in record
+    assert name in record["seconds"]
+
+
+def test_every_file_that_the_documents_point_to_is_there() -> None:
+    for text in (README, CONTRIBUTING):
+        for link in re.findall(r"\]\(([^)#:]+)\)", text):
+            assert (ROOT / link).exists(), link
+        for path in re.findall(r"`((?:mtbench|builders|tests|benchmarks)/[\w/]+\.py)`", text):
+            assert (ROOT / path).exists(), path
