@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,53 +63,37 @@ def _published(row: Mapping[str, Any]) -> str:
 def result_table(records: Sequence[Mapping[str, Any]]) -> str:
     """Models under each other: the headline with its interval, and what the other choices would have given."""
     first = records[0]
+    several = len(first["by_category"]) > 1
+    columns: dict[str, Callable[[Mapping[str, Any]], str]] = {
+        "model": lambda r: str(r["model"].rpartition(":")[2]),
+        "proxy": lambda r: str(r["proxy"]),
+        **{name: partial(_percent, name) for name in ("R@5", "R@8", "mean")},
+        "95% interval": lambda r: _range(*r["intervals"]["mean"]),
+        "MRR": partial(_percent, "MRR"),
+        "rank": lambda r: f"{r['measures']['rank']:,.0f}",
+        "ties": lambda r: _range(r["ties_pessimistic"]["mean"], r["ties_optimistic"]["mean"]),
+        "excl.": lambda r: _value("mean", r["own_references_excluded"]["mean"]),
+        **({"micro": lambda r: _value("mean", r["micro"]["mean"])} if several else {}),
+        **{f"{n} turns": partial(_of_turns, n) for n in first["by_turns"]},
+    }
     images = sum(gallery["images"] for gallery in first["galleries"])
-    categories = "macro over " + ", ".join(first["by_category"]) if len(first["by_category"]) > 1 else "one category"
-    rows = [
-        [
-            record["model"].rpartition(":")[2],
-            record["proxy"],
-            *(f"{100 * record['measures'][name]:.1f}" for name in ("R@5", "R@8", "mean")),
-            "{:.1f} to {:.1f}".format(*(100 * end for end in record["intervals"]["mean"])),
-            f"{100 * record['measures']['MRR']:.1f}",
-            f"{record['measures']['rank']:,.0f}",
-            f"{100 * record['own_references_excluded']['mean']:.1f}",
-            f"{100 * record['micro']['mean']:.1f}",
-            *(f"{100 * part['measures']['mean']:.1f}" for part in record["by_turns"].values()),
-        ]
-        for record in records
-    ]
-    turns = [f"{n} turns" for n in first["by_turns"]]
-    headers = [
-        "model",
-        "proxy",
-        "R@5",
-        "R@8",
-        "mean",
-        "95% interval",
-        "MRR",
-        "rank",
-        "excl.",
-        "micro",
-        *turns,
-    ]
-    counts_by_turns = ", ".join(f"{part['n']:,} of {n} turns" for n, part in first["by_turns"].items())
+    averaged = f"macro over {', '.join(first['by_category'])}; " if several else ""
+    by_turns = ", ".join(f"{part['n']:,} of {n} turns" for n, part in first["by_turns"].items())
     limited = "" if first["status"] == "complete" else " (only the first: --limit)"
-    leaked = first["leakage"]["last_edge"] if first["leakage"] else 0
     lines = [
         f"{first['benchmark']}, revision {first['revision'][:12]}, {first['split']}: "
-        f"{first['n']:,} transactions{limited} ({counts_by_turns})",
-        f"gallery {first['protocol']['gallery']}, {images:,} images, own references kept; {categories}; in %, "
-        f"expected over ties; intervals: bootstrap over final targets, seed {first['seed']}",
+        f"{first['n']:,} transactions{limited} ({by_turns})",
+        f"gallery {first['protocol']['gallery']}, {images:,} images, own references kept; {averaged}in %, expected "
+        f"over ties; intervals: bootstrap over final targets, seed {first['seed']}",
         "",
-        table(rows, headers),
+        table([[cell(record) for cell in columns.values()] for record in records], list(columns)),
         "",
-        "mean: of R@5 and R@8. excl.: mean with the images already shown left out. rank: median.",
+        "mean: of R@5 and R@8. rank: median. ties: mean if every tie went against the target, and if for it.",
+        "excl.: mean with the images already shown left out. Last columns: mean by number of turns.",
     ]
+    leaked = first["leakage"]["last_edge"] if first["leakage"] else 0
     if leaked:
-        lines.append(
-            f"This split leaks: {leaked:,} transactions end in a pair that train or dev holds. See mtbench audit."
-        )
+        lines.append(f"This split leaks: {leaked:,} transactions end in a training pair. See mtbench audit.")
     return "\n".join(lines)
 
 
@@ -129,6 +114,18 @@ def score_table(found: Mapping[str, Any]) -> str:
         lines.append(f"{found['missing']:,} transactions are not in the run and count as misses: {some}, ...")
     lines += [f"{name} cannot be told: {why}" for name, why in found["not_available"].items()]
     return "\n".join(lines)
+
+
+def _percent(name: str, record: Mapping[str, Any]) -> str:
+    return _value(name, record["measures"][name])
+
+
+def _of_turns(turns: str, record: Mapping[str, Any]) -> str:
+    return _value("mean", record["by_turns"][turns]["measures"]["mean"])
+
+
+def _range(low: float, high: float) -> str:
+    return f"{100 * low:.1f} to {100 * high:.1f}"
 
 
 def _value(name: str, value: float | None) -> str:
