@@ -142,7 +142,9 @@ def test_from_raw_pairs_to_scores_as_a_user_types_it(place: Path) -> None:
         ("ewma", "caption"),
         ("Order", "none"),
     ]
-    assert re.search(r"^Order +none +25\.0 +25\.0 +25\.0 +0\.0 to 50\.0 +13\.1 +8 +62\.5 +33\.3", shown, re.MULTILINE)
+    assert re.search(
+        r"^Order +none +25\.0 +25\.0 +25\.0 +0\.0 to 50\.0 +13\.1 +8 +25\.0 to 25\.0 +62\.5 +33\.3", shown, re.MULTILINE
+    )
     assert "Runs and records are in mine/results" in shown
 
     (run,) = Path("mine/results").glob("Order-*/run.parquet")

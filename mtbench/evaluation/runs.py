@@ -35,7 +35,7 @@ from mtbench.core.types import Gallery, Transaction
 from mtbench.evaluation.ranking import Array, Ranks
 
 Numbers: TypeAlias = npt.NDArray[Any]
-Integers: TypeAlias = npt.NDArray[np.int64]
+Integers: TypeAlias = npt.NDArray[np.integer[Any]]
 
 _TEXT = (".trec", ".txt", ".run")
 _IDS, _NUMBERS = ["transaction_id", "image_id"], {"rank": pa.int32(), "score": pa.float32()}
@@ -203,7 +203,7 @@ def _read_parquet(path: Path, problems: Problems) -> Iterator[Rows]:
     with pq.ParquetFile(path, read_dictionary=_IDS) as file:  # half the time of plain strings
         first = 1
         for batch in file.iter_batches(_BATCH_ROWS, columns=[*_IDS, *numbers]):
-            lines = np.arange(first, first + len(batch))
+            lines = np.arange(first, first + len(batch), dtype=np.int32)
             found = {name: _numbers(batch.column(name), name, lines, problems, "row") for name in numbers}
             ranks = found["rank"] if "rank" in found else -found["score"]
             scores = found["score"] if "score" in found else np.negative(found["rank"], dtype=np.float64)
@@ -239,7 +239,7 @@ def _read_trec(path: Path, problems: Problems) -> Iterator[Rows]:
         for batch in reader:
             if malformed:  # lines are counted without those skipped: nothing below them could be named
                 continue
-            lines = np.arange(first, first + len(batch))
+            lines = np.arange(first, first + len(batch), dtype=np.int32)
             ranks, scores = (_numbers(batch.column(i), columns[i + 1], lines, problems, "line") for i in (2, 3))
             yield Rows(batch.column(0), batch.column(1), ranks, scores, lines)
             first += len(batch)
@@ -253,7 +253,7 @@ def _read_jsonl(path: Path, problems: Problems) -> Iterator[Rows]:
 
     def rows() -> Rows:
         ranks, scores, lines = np.concatenate(numbers, axis=1)
-        return Rows(pa.array(names, _DICTIONARY), pa.array(images, _DICTIONARY), ranks, scores, lines.astype(np.int64))
+        return Rows(pa.array(names, _DICTIONARY), pa.array(images, _DICTIONARY), ranks, scores, lines.astype(np.int32))
 
     with _text_reader(path) as stream:
         for number, text in enumerate(stream, start=1):

@@ -41,8 +41,8 @@ logger = logging.getLogger(__name__)
 
 _HELD_ROWS = 1 << 18
 """Rows held before those of complete transactions are counted and dropped: 6 MB as numbers."""
-_CELLS = 1 << 19
-"""Size of the table that finds an image in a ranking: 2 MB, which stays in cache."""
+_CELLS = 1 << 18
+"""Size of the table that finds an image in a ranking: 1 MB, which stays in cache."""
 
 
 @dataclass(frozen=True)
@@ -220,14 +220,13 @@ class _Tally:
         if category is not None:
             self.scope[:] = [category == t.category for t in index.transactions]
         self.span = min(len(index.full), max(1, _CELLS // index.width))
+        self.base = np.arange(self.span) * index.width
         self.table = np.empty(self.span * index.width, np.int32)
         own_full = (index.wanted[:, 1:] >= 0).sum(axis=1)
         zeros = np.zeros((4, len(index.full)), np.int64)
         self.listed, self.own_listed, self.equal, self.own_equal = zeros
         self.greater, self.own_greater, self.own_full = index.full.copy(), own_full.copy(), own_full  # all misses
         self.cut_ties = 0
-        self.dictionaries: tuple[Any, Any] = (pa.nulls(0), pa.nulls(0))
-        self.looked_up: tuple[Codes, Codes]
 
     def read(self, held_rows: int | None) -> None:
         """Count what is complete whenever ``held_rows`` are held; with None, all at the end."""
@@ -247,8 +246,8 @@ class _Tally:
         names = _indices(rows.transactions)
         starts = _starts(names)
         depths = np.diff(starts, append=len(names))
-        codes, places = self._look_up(rows)
-        group = codes[names[starts]]
+        group = _codes(rows.transactions.dictionary, self.index.ids)[names[starts]]
+        places = self.index.places[:, _codes(rows.images.dictionary, self.index.images)]
         cells = np.repeat(self.index.gallery[group] * places.shape[1], depths)
         cells += _indices(rows.images)
         block = _Block(np.repeat(group, depths), places.take(cells), rows.ranks, rows.scores, rows.lines)
@@ -258,17 +257,6 @@ class _Tally:
         if self.category is not None:
             keep &= self.scope[block.t]
         return block if keep.all() else block.take(keep)
-
-    def _look_up(self, rows: Rows) -> tuple[Codes, Codes]:
-        """Row of each transaction, and place of each image in each gallery, by its index in the dictionary.
-
-        The blocks of one file, or of one row group, often share their dictionaries: the last ones are kept.
-        """
-        ids, images = rows.transactions.dictionary, rows.images.dictionary
-        if not (ids.equals(self.dictionaries[0]) and images.equals(self.dictionaries[1])):
-            self.dictionaries = ids, images
-            self.looked_up = _codes(ids, self.index.ids), self.index.places[:, _codes(images, self.index.images)]
-        return self.looked_up
 
     def _note_unknown(self, rows: Rows, block: _Block) -> None:
         images = pa.array(list(self.benchmark.images), pa.string())
@@ -304,13 +292,9 @@ class _Tally:
 
         # In order of scores, the candidates above the target are the rows between the start of its transaction
         # and the start of its tie group.
-        edges = np.concatenate([[True], block.scores[1:] != block.scores[:-1], [True]])
-        edges[starts] = True
-        edges = np.flatnonzero(edges)
         target, own = found[:, 0], found[:, 1:]
         hit = target >= 0
-        group = np.searchsorted(edges, target[hit], side="right")
-        first, last = edges[group - 1], edges[group]
+        first, last = _ties(block.scores, starts, target[hit])
         self.listed[t], self.own_listed[t] = ends - starts, (own >= 0).sum(axis=1)
         t, starts, ends, own = t[hit], starts[hit], ends[hit], own[hit]
         above, below = (own >= 0) & (own < first[:, None]), own >= last[:, None]
@@ -325,18 +309,18 @@ class _Tally:
         Every row is entered into a table, at its transaction and place, and looked up again: who finds another
         row there is a second time in the file. The table is never cleared, and so may give rows from earlier.
         """
-        n, span = len(starts), self.span
-        base = np.arange(n) % span * self.index.width
-        cells = np.repeat(base, ends - starts)
-        cells += block.places
-        rows = np.arange(len(cells), dtype=np.int32)
         found = np.empty(wanted.shape, np.int64)
         twice = False
-        for i in range(0, n, span):
-            part = slice(starts[i], ends[min(i + span, n) - 1])
-            self.table[cells[part]] = rows[part]
-            twice |= bool((self.table.take(cells[part]) != rows[part]).any())
-            found[i : i + span] = self.table.take(base[i : i + span, None] + np.maximum(wanted[i : i + span], 0))
+        for i in range(0, len(starts), self.span):
+            chunk = slice(i, i + self.span)
+            begin, end = starts[i], ends[chunk][-1]
+            base = self.base[: len(starts[chunk])]
+            cells = np.repeat(base, ends[chunk] - starts[chunk])
+            cells += block.places[begin:end]
+            rows = np.arange(end - begin, dtype=np.int32)
+            self.table[cells] = rows
+            twice |= bool((self.table.take(cells) != rows).any())
+            found[chunk] = self.table.take(base[:, None] + np.maximum(wanted[chunk], 0)) + begin
         if twice:
             self._note_twice(block)
         there = (found >= starts[:, None]) & (found < ends[:, None]) & (wanted >= 0)
@@ -404,6 +388,17 @@ def _joined(blocks: Sequence[_Block]) -> _Block:
 def _starts(t: Numbers) -> Integers:
     """The first row of each stretch of rows of one transaction."""
     return np.flatnonzero(np.append(True, t[1:] != t[:-1])[: len(t)])
+
+
+def _ties(scores: Numbers, starts: Integers, rows: Integers) -> tuple[Integers, Integers]:
+    """First row, and the one after the last, of the tie group of each of some rows; the scores descend."""
+    same = scores[1:] == scores[:-1]
+    same[starts[1:] - 1] = False
+    change = np.flatnonzero(np.diff(same, prepend=False, append=False))
+    first, last = np.append(-1, change[::2]), np.append(-1, change[1::2] + 1)
+    group = np.searchsorted(first, rows, side="right") - 1
+    inside = rows < last[group]
+    return np.where(inside, first[group], rows), np.where(inside, last[group], rows + 1)
 
 
 def _in_order(block: _Block, starts: Integers) -> bool:
