@@ -20,7 +20,6 @@ from mtbench.core.errors import Problems
 from mtbench.core.types import Pair
 from mtbench.data.raw import Faults, Option, Published, RawDataset
 from mtbench.data.readers import read_names, records_of
-from mtbench.data.sources import Source
 
 CATEGORIES = ("dress", "shirt", "toptee")
 SPLITS = ("train", "val")
@@ -30,15 +29,15 @@ HIDDEN = "test"
 class FashionIQ:
     """FashionIQ: pairs of dresses, shirts and tops, two captions each."""
 
-    summary: ClassVar[str] = "FashionIQ (Wu et al. 2021): 24,016 pairs of dresses, shirts and tops"
-    licence: ClassVar[str] = "CDLA"
-    sources: ClassVar[Sequence[Source]] = _sources.FASHIONIQ
-    chains: ClassVar[str] = "leaf-suffix"
-    split: ClassVar[str] = "official"
-    gallery: ClassVar[str] = "split-list"
+    summary = "FashionIQ (Wu et al. 2021): 24,016 pairs of dresses, shirts and tops"
+    licence = "CDLA"
+    sources = _sources.FASHIONIQ
+    chains = "leaf-suffix"
+    split = "official"
+    gallery = "split-list"
     official: ClassVar[Mapping[str, str]] = {"train": "train", "val": "test"}
-    options: ClassVar[Sequence[Option]] = ()
-    published: ClassVar[Sequence[Published]] = (
+    options: tuple[Option, ...] = ()
+    published = (
         Published(
             "Multi-turn FashionIQ before its human filter, as recovered",
             "all",
@@ -46,10 +45,6 @@ class FashionIQ:
             "chains of the release, Yuan & Lam, SIGIR 2021",
         ),
     )
-
-    def prepare(self, raw: Path, **options: Any) -> Mapping[str, Path]:
-        """Nothing to make: the files are of others."""
-        return {}
 
     def read(self, raw: Path, **options: Any) -> RawDataset:
         """Read train and val of the three categories; the test pairs, which have no target, are counted."""

@@ -41,7 +41,6 @@ from mtbench.core.errors import MtbenchError, Problems
 from mtbench.core.types import MIN_TURNS, Pair, Transaction, Turn
 from mtbench.data.raw import Faults, Option, Published, RawDataset
 from mtbench.data.readers import read_json, read_names, read_records, short
-from mtbench.data.sources import Source
 
 LAYOUT = 'expected {"target": [url, image], "reference": [[url, [caption, ...], image], ...]}'
 RawPairs = Mapping[tuple[str, str, str], Pair]
@@ -51,24 +50,18 @@ RawPairs = Mapping[tuple[str, str, str], Pair]
 class MultiturnFashionIQ:
     """Multi-turn FashionIQ: the released sessions, every fault flagged."""
 
-    summary: ClassVar[str] = "Multi-turn FashionIQ (Yuan & Lam 2021): the 11,505 released sessions"
-    licence: ClassVar[str] = "none stated"
-    sources: ClassVar[Sequence[Source]] = _sources.MULTITURN
-    chains: ClassVar[str] = "released"
-    split: ClassVar[str] = "official"
-    gallery: ClassVar[str] = "split-list"
+    summary = "Multi-turn FashionIQ (Yuan & Lam 2021): the 11,505 released sessions"
+    licence = "none stated"
+    sources = _sources.MULTITURN
+    chains = "released"
+    split = "official"
+    gallery = "split-list"
     official: ClassVar[Mapping[str, str]] = {"train": "train", "val": "test"}
-    options: ClassVar[Sequence[Option]] = (
-        Option("raw-pairs", "folder of the raw FashionIQ files, to compare with [default: ../fashioniq]", Path),
-    )
-    published: ClassVar[Sequence[Published]] = (
+    options = (Option("raw-pairs", "folder of the raw FashionIQ files, to compare with [default: ../fashioniq]", Path),)
+    published = (
         Published("Multi-turn FashionIQ", "train", {2: 6897, 3: 1733, 4: 475}, "the released files"),
         Published("Multi-turn FashionIQ", "test", {2: 1752, 3: 483, 4: 165}, "the released files (val)"),
     )
-
-    def prepare(self, raw: Path, **options: Any) -> Mapping[str, Path]:
-        """Nothing to make: the files are of others."""
-        return {}
 
     def read(self, raw: Path, *, raw_pairs: Path | None = None, **options: Any) -> RawDataset:
         """Read the sessions of the three categories, their image lists and attribute words."""

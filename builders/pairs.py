@@ -30,15 +30,15 @@ PART_OF = {
 class Pairs:
     """Your own table of pairs."""
 
-    summary: ClassVar[str] = "any CSV, TSV, JSON, JSON Lines or Parquet table of pairs"
-    licence: ClassVar[str] = "your own"
-    sources: ClassVar[Sequence[Source]] = ()
-    chains: ClassVar[str] = "one-per-target"
-    split: ClassVar[str] = "edge-target-disjoint"
-    gallery: ClassVar[str] = "all-images"
+    summary = "any CSV, TSV, JSON, JSON Lines or Parquet table of pairs"
+    licence = "your own"
+    sources: tuple[Source, ...] = ()
+    chains = "one-per-target"
+    split = "edge-target-disjoint"
+    gallery = "all-images"
     official: ClassVar[Mapping[str, str]] = PART_OF
-    published: ClassVar[Sequence[Published]] = ()
-    options: ClassVar[Sequence[Option]] = (
+    published: tuple[Published, ...] = ()
+    options = (
         Option("reference", "column of the reference image", required=True),
         Option("target", "column of the target image", required=True),
         Option("feedback", "column of the feedback; repeat it for several captions", required=True, multiple=True),
@@ -46,10 +46,6 @@ class Pairs:
         Option("split-column", f"column of the published split: {', '.join(PART_OF)} [default: all train]"),
         Option("merge-captions", "join the captions of rows that name the same pair", bool, default=False),
     )
-
-    def prepare(self, raw: Path, **options: Any) -> Mapping[str, Path]:
-        """Nothing to make: the file is yours."""
-        return {}
 
     def read(
         self,

@@ -22,7 +22,6 @@ from mtbench.core.errors import Problems
 from mtbench.core.types import Pair
 from mtbench.data.raw import Faults, Option, Published, RawDataset
 from mtbench.data.readers import read_names, records_of
-from mtbench.data.sources import Source
 
 LISTS = {"train": "train_im_names.txt", "eval": "eval_im_names.txt"}
 PAIRS = "relative_captions_shoes.json"
@@ -33,22 +32,18 @@ KIND = re.compile(r"img_womens_(.+)_\d+\.\w+$")
 class Shoes:
     """Shoes: relative captions of shoe images, ten kinds, one gallery."""
 
-    summary: ClassVar[str] = "Shoes (Guo et al. 2018): 10,751 pairs of shoe images"
-    licence: ClassVar[str] = "MIT"
-    sources: ClassVar[Sequence[Source]] = _sources.SHOES
-    chains: ClassVar[str] = "one-per-target"
-    split: ClassVar[str] = "official"
-    gallery: ClassVar[str] = "split-list"
+    summary = "Shoes (Guo et al. 2018): 10,751 pairs of shoe images"
+    licence = "MIT"
+    sources = _sources.SHOES
+    chains = "one-per-target"
+    split = "official"
+    gallery = "split-list"
     official: ClassVar[Mapping[str, str]] = {"train": "train", "eval": "test"}
-    options: ClassVar[Sequence[Option]] = ()
-    published: ClassVar[Sequence[Published]] = (
+    options: tuple[Option, ...] = ()
+    published = (
         Published("Multi-turn Shoes (unreleased)", "train", {2: 1659, 3: 1036, 4: 982}, "FashionNTM, ICCV 2023"),
         Published("Multi-turn Shoes (unreleased)", "test", {2: 296, 3: 96, 4: 28}, "FashionNTM, ICCV 2023"),
     )
-
-    def prepare(self, raw: Path, **options: Any) -> Mapping[str, Path]:
-        """Nothing to make: the files are of others."""
-        return {}
 
     def read(self, raw: Path, **options: Any) -> RawDataset:
         """Read the three published files, and the fourth where it is there."""

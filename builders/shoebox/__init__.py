@@ -15,7 +15,7 @@ does not exist; the same options give the same bytes::
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -28,15 +28,15 @@ from mtbench.data.sources import Source
 class Shoebox:
     """Shoebox: drawn shoes with known attributes, any number of them."""
 
-    summary: ClassVar[str] = "drawn shoes with known attributes, made on the spot: any number, from a seed"
-    licence: ClassVar[str] = "Apache-2.0"
-    sources: ClassVar[Sequence[Source]] = ()
-    chains: ClassVar[str] = "one-per-target"
-    split: ClassVar[str] = "official"
-    gallery: ClassVar[str] = "split-list"
+    summary = "drawn shoes with known attributes, made on the spot: any number, from a seed"
+    licence = "Apache-2.0"
+    sources: tuple[Source, ...] = ()
+    chains = "one-per-target"
+    split = "official"
+    gallery = "split-list"
     official: ClassVar[Mapping[str, str]] = {"train": "train", "eval": "test"}
-    published: ClassVar[Sequence[Published]] = ()
-    options: ClassVar[Sequence[Option]] = (
+    published: tuple[Published, ...] = ()
+    options = (
         Option("size", "number of images, up to 100,000", int, default=1200),
         Option("seed", "seed of the drawing", int, default=0),
         Option("width", "width of a picture in pixels; it is three quarters as high", int, default=192),

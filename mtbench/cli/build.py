@@ -72,7 +72,7 @@ COMMON = (
 
 PARTS = (
     *("summary", "licence", "sources", "chains", "split", "gallery", "official", "published", "options"),
-    *("read", "prepare"),
+    "read",
 )
 """What a builder has, as `mtbench.data.raw.Builder` says: not imported here, it would be slow."""
 

@@ -17,7 +17,7 @@ from mtbench.core.files import check_free, file_sha256, json_sha256
 from mtbench.core.types import SPLITS, Gallery, Pair, Protocol, Transaction
 from mtbench.data.benchmark import SCHEMA_VERSION, Benchmark, galleries_of, revision
 from mtbench.data.images import Proxies, describe, image_rows, index_files
-from mtbench.data.raw import Builder, Published, RawDataset
+from mtbench.data.raw import Builder, Draws, Published, RawDataset
 from mtbench.data.readers import read_texts
 from mtbench.data.sources import fetch, missing
 from mtbench.data.write import write_benchmark
@@ -73,7 +73,7 @@ def build(
     """
     options = options or BuildOptions()
     check_free(out, overwrite=overwrite)
-    made = builder.prepare(raw_path, **options.extra)
+    made = builder.prepare(raw_path, **options.extra) if isinstance(builder, Draws) else {}
     options = replace(
         options,
         images=options.images or made.get("images"),

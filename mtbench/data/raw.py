@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from mtbench.core.types import Pair, Transaction
 from mtbench.data.sources import Source
@@ -88,27 +88,52 @@ class Option:
 
 
 class Builder(Protocol):
-    """Reads one raw layout. No base class is needed; defaults are plain class attributes.
+    """Reads one raw layout. No base class is needed; all but `read` are plain class attributes."""
 
-    Attributes:
-        summary: one line for `mtbench list builders`.
-        licence: of the annotations.
-        sources: the files, with address, hash and size; empty for files of the user's own.
-        chains, split, gallery: default policies.
-        official: which part each published split is.
-        published: counts to print beside ours.
-        options: what else can be set.
-    """
+    @property
+    def summary(self) -> str:
+        """One line for `mtbench list builders`."""
+        ...
 
-    summary: ClassVar[str]
-    licence: ClassVar[str]
-    sources: ClassVar[Sequence[Source]]
-    chains: ClassVar[str]
-    split: ClassVar[str]
-    gallery: ClassVar[str]
-    official: ClassVar[Mapping[str, str]]
-    published: ClassVar[Sequence[Published]]
-    options: ClassVar[Sequence[Option]]
+    @property
+    def licence(self) -> str:
+        """Of the annotations."""
+        ...
+
+    @property
+    def sources(self) -> Sequence[Source]:
+        """The files, with address, hash and size; empty for files of the user's own."""
+        ...
+
+    @property
+    def chains(self) -> str:
+        """The default chain policy."""
+        ...
+
+    @property
+    def split(self) -> str:
+        """The default split policy."""
+        ...
+
+    @property
+    def gallery(self) -> str:
+        """The default gallery rule."""
+        ...
+
+    @property
+    def official(self) -> Mapping[str, str]:
+        """Which part (train, dev or test) each published split is."""
+        ...
+
+    @property
+    def published(self) -> Sequence[Published]:
+        """Counts to print beside ours."""
+        ...
+
+    @property
+    def options(self) -> Sequence[Option]:
+        """What else can be set; handed to `read` as keyword arguments."""
+        ...
 
     def read(self, raw: Path, **options: Any) -> RawDataset:
         """Read the raw files under ``raw``.
@@ -118,10 +143,15 @@ class Builder(Protocol):
         """
         ...
 
-    def prepare(self, raw: Path, **options: Any) -> Mapping[str, Path]:
-        """Make the raw files where the builder draws them itself; says where images and captions then are.
 
-        Returns:
-            defaults for ``images`` and ``image_captions``; empty for data of others.
+@runtime_checkable
+class Draws(Protocol):
+    """A builder that makes its raw files itself."""
+
+    def prepare(self, raw: Path, **options: Any) -> Mapping[str, Path]:
+        """Make the files under ``raw`` unless they are there; returns defaults for ``images`` and ``image_captions``.
+
+        Raises:
+            MtbenchError: options out of range, or ``raw`` holds something else.
         """
         ...
