@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import compress, zip_longest
+from itertools import chain, compress, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -174,18 +174,20 @@ class _Index:
             raise MtbenchError(f"{benchmark.name} has no {split} transactions to score")
         self.ids = pa.array([t.transaction_id for t in self.transactions], pa.string())
         categories = sorted({t.category for t in self.transactions})
-        galleries = [benchmark.gallery(split, category).image_ids for category in categories]
-        self.images = pa.array(list(dict.fromkeys(image for ids in galleries for image in ids)), pa.string())
+        galleries = [pa.array(benchmark.gallery(split, name).image_ids, pa.string()) for name in categories]
+        encoded = pa.concat_arrays(galleries).dictionary_encode()
+        self.images = encoded.dictionary
         self.gallery = np.array([*(categories.index(t.category) for t in self.transactions), len(categories)])
         self.places = np.full((len(categories) + 1, len(self.images) + 1), -1, np.int32)
-        for row, ids in zip(self.places, galleries, strict=False):
-            row[_codes(pa.array(ids, pa.string()), self.images)[:-1]] = np.arange(len(ids))
+        codes = np.split(encoded.indices.to_numpy(), np.cumsum([len(ids) for ids in galleries]))
+        for row, found in zip(self.places, codes, strict=True):  # the last of each is empty
+            row[found] = np.arange(len(found))
         self.full = (self.places >= 0).sum(axis=1)[self.gallery[:-1]]
         self.width = int(self.full.max())
 
-        shown = ([t.target, *(turn.reference for turn in t.turns)] for t in self.transactions)
-        columns = (_codes(pa.array(ids, pa.string()), self.images) for ids in zip_longest(*shown))
-        self.wanted = np.stack([self.places[self.gallery[:-1], column[:-1]] for column in columns], axis=1)
+        columns = list(zip_longest(*([t.target, *(turn.reference for turn in t.turns)] for t in self.transactions)))
+        shown = _codes(pa.array(chain.from_iterable(columns), pa.string()), self.images)[:-1]
+        self.wanted = self.places[self.gallery[:-1], shown.reshape(len(columns), -1)].T.copy()
         for i in range(1, self.wanted.shape[1]):
             self.wanted[(self.wanted[:, :i] == self.wanted[:, i : i + 1]).any(axis=1), i] = -1
 
