@@ -3,8 +3,8 @@
     make demo && .venv/bin/python benchmarks/readme.py --data DIR
 
 DIR holds the raw annotations (``shoes``, ``fashioniq``, ``multiturn_fashioniq``). The commands run in ``demo/readme``,
-where ``raw`` is DIR; blocks after ``<!-- file NAME -->`` are written there first. ``<!-- tail N -->`` keeps the last N
-lines of an output.
+where ``raw`` is DIR and ``demo`` is what ``make demo`` made; blocks after ``<!-- file NAME -->`` are written there first.
+``<!-- tail N -->`` keeps the last N lines of an output.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ def main() -> None:
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
     (WORK / "raw").symlink_to(parser.parse_args().data.resolve())
+    (WORK / "demo").symlink_to(WORK.parent)
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
     for match in BLOCK.finditer(text):  # files first: a command may need one that stands below it

@@ -17,7 +17,7 @@ from tiny import write_tiny_benchmark
 
 from mtbench.core.errors import MtbenchError
 from mtbench.core.types import Gallery, Transaction, Turn
-from mtbench.evaluation import runs, scoring
+from mtbench.evaluation import runs, tally
 from mtbench.evaluation.ranking import rank_scores
 from mtbench.evaluation.runs import Ranking, rankings, write_qrels, write_run
 from mtbench.evaluation.scoring import score_run
@@ -179,17 +179,17 @@ def test_rows_in_any_order_and_blocks_of_any_size_give_the_same_score(tmp_path_f
     random.shuffle(lines)
     path = put(tmp_path_factory.mktemp("run"), "".join(lines))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scoring, "_HELD_ROWS", held_rows)
+        patch.setattr(tally, "_HELD_ROWS", held_rows)
         patch.setattr(runs, "_BATCH_BYTES", 200)
         check_score(score_run(path, SMALL))
 
 
 def test_complete_transactions_are_counted_before_the_file_ends(tmp_path, monkeypatch):
-    monkeypatch.setattr(scoring, "_HELD_ROWS", 1)
+    monkeypatch.setattr(tally, "_HELD_ROWS", 1)
     monkeypatch.setattr(runs, "_BATCH_BYTES", 200)
     reads = []
     read = runs.read_run
-    monkeypatch.setattr(scoring, "read_run", lambda *arguments: reads.append(1) or read(*arguments))
+    monkeypatch.setattr(tally, "read_run", lambda *arguments: reads.append(1) or read(*arguments))
     check_score(score_run(put(tmp_path, trec()), SMALL))
     assert reads == [1]
     check_score(score_run(put(tmp_path, trec([*ROWS[1:], ROWS[0]])), SMALL))
@@ -294,7 +294,7 @@ def test_equal_scores_may_have_any_ranks_but_equal_ranks_no_different_scores(tmp
 
 
 def test_a_duplicate_far_away_in_the_file_is_found(tmp_path, monkeypatch):
-    monkeypatch.setattr(scoring, "_HELD_ROWS", 1)
+    monkeypatch.setattr(tally, "_HELD_ROWS", 1)
     monkeypatch.setattr(runs, "_BATCH_BYTES", 200)
     with pytest.raises(MtbenchError, match=r"line 21: image d1 a second time for dress.test.0000"):
         score_run(put(tmp_path, trec() + "dress.test.0000 Q0 d1 9 1 t\n"), SMALL)
@@ -481,7 +481,7 @@ def test_a_long_run_is_scored_in_bounded_memory(tmp_path, monkeypatch):
     many = make_benchmark([transaction(i, "dress", images[1], images[2], images[i]) for i in range(150)], dress=images)
     scores = np.arange(2_000, 0, -1).astype(np.float32)
     write_run(tmp_path / "a.trec", (Ranking(t.transaction_id, images, scores) for t in many.transactions("test")))
-    monkeypatch.setattr(scoring, "_HELD_ROWS", 1 << 14)
+    monkeypatch.setattr(tally, "_HELD_ROWS", 1 << 14)
     monkeypatch.setattr(runs, "_BATCH_BYTES", 1 << 19)
     pool = pa.default_memory_pool()
     before = pool.bytes_allocated()

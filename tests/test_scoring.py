@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from mtbench.core.errors import MtbenchError
 from mtbench.core.types import Gallery, Transaction, Turn
-from mtbench.evaluation import runs, scoring
+from mtbench.evaluation import runs, tally
 from mtbench.evaluation.scoring import score_run
 
 
@@ -36,8 +37,7 @@ CHAINS = [  # references, then the target
     ("shirt.2", "shirt", ["s", "t", "elsewhere"]),  # a target that is no candidate
 ]
 TRANSACTIONS = [
-    Transaction(name, category, tuple(Turn(a, ("x",), b) for a, b in zip(ids, ids[1:], strict=False)))
-    for name, category, ids in CHAINS
+    Transaction(name, category, tuple(Turn(a, ("x",), b) for a, b in pairwise(ids))) for name, category, ids in CHAINS
 ]
 BENCHMARK = Made(
     name="small",
@@ -161,8 +161,8 @@ def sizes(draw):
     return [
         (runs, "_BATCH_ROWS", draw(st.sampled_from([1, 3, 100]))),
         (runs, "_BATCH_BYTES", draw(st.sampled_from([60, 200, 10_000]))),
-        (scoring, "_HELD_ROWS", draw(st.sampled_from([1, 4, 100]))),
-        (scoring, "_CELLS", draw(st.sampled_from([1, 10, 1_000]))),
+        (tally, "_HELD_ROWS", draw(st.sampled_from([1, 4, 100]))),
+        (tally, "_CELLS", draw(st.sampled_from([1, 10, 1_000]))),
     ]
 
 
@@ -211,8 +211,8 @@ def test_a_split_without_transactions_is_named(tmp_path):
 
 def test_ids_are_made_numbers_once_per_benchmark_and_split(tmp_path, monkeypatch):
     path, _ = write(tmp_path, [("dress.0", "a", 1, 1.0)], ".trec")
-    made, index = [], scoring._Index
-    monkeypatch.setattr(scoring, "_Index", lambda *given: made.append(given) or index(*given))
+    made, index = [], tally._Index
+    monkeypatch.setattr(tally, "_Index", lambda *given: made.append(given) or index(*given))
     other = Made(**vars(BENCHMARK))
     for benchmark, split in [(other, "test"), (other, "test"), (other, "dev"), (Made(**vars(other)), "test")]:
         score_run(path, benchmark, split=split)

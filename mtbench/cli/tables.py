@@ -31,6 +31,9 @@ def build_report(manifest: Mapping[str, Any], out: Path) -> str:
     for kind, fault in manifest["faults"].items():
         lines.append(f"{kind}: {fault['count']:,} ({', '.join(fault['examples'])}{', ...' * (fault['count'] > 3)})")
     lines += [f"note: {note}" for note in manifest["notes"]]
+    for split, facts in manifest["statistics"]["splits"].items():
+        if not facts["transactions"]:
+            lines.append(f"note: {split} is empty; other shares or another --split-seed may fill it.")
     for proxy, facts in manifest["proxies"].items():
         lines.append(f"{proxy}: for {facts['coverage']:.1%} of the images")
     if not manifest["proxies"]:

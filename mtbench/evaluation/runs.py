@@ -19,6 +19,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
@@ -114,13 +115,15 @@ def _write_parquet(path: Path, run: Iterable[Ranking]) -> None:
 
 
 def _groups(run: Iterable[Ranking]) -> Iterator[list[Ranking]]:
-    group, rows = [], 0
+    """Whole rankings, as many as are read at once."""
+    group: list[Ranking] = []
+    rows = 0
     for ranking in run:
-        group.append(ranking)
         rows += len(ranking.image_ids)
-        if rows >= _BATCH_ROWS:
+        if group and rows > _BATCH_ROWS:
             yield group
-            group, rows = [], 0
+            group, rows = [], len(ranking.image_ids)
+        group.append(ranking)
     if group:
         yield group
 
@@ -202,7 +205,9 @@ def _read_parquet(path: Path, problems: Problems) -> Iterator[Rows]:
         return
     with pq.ParquetFile(path, read_dictionary=_IDS) as file:  # half the time of plain strings
         first = 1
-        for batch in file.iter_batches(_BATCH_ROWS, columns=[*_IDS, *numbers]):
+        columns = [*_IDS, *numbers]
+        groups = range(file.num_row_groups)  # one by one: each has dictionaries of its own, and a batch has one
+        for batch in chain.from_iterable(file.iter_batches(_BATCH_ROWS, [i], columns) for i in groups):
             lines = np.arange(first, first + len(batch), dtype=np.int32)
             found = {name: _numbers(batch.column(name), name, lines, problems, "row") for name in numbers}
             ranks = found["rank"] if "rank" in found else -found["score"]
