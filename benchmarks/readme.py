@@ -3,7 +3,7 @@
     make demo && .venv/bin/python benchmarks/readme.py --data DIR
 
 DIR holds the raw annotations (``shoes``, ``fashioniq``, ``multiturn_fashioniq``). The commands run in ``demo/readme``,
-where ``raw`` is DIR and ``demo`` is what ``make demo`` made; blocks after ``<!-- file NAME -->`` are written there first.
+where ``raw`` is DIR and ``demo`` is what ``make demo`` made; blocks after ``<!-- file NAME -->`` are written first.
 ``<!-- tail N -->`` keeps the last N lines of an output.
 """
 

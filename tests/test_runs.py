@@ -449,7 +449,7 @@ def test_parquet_has_the_documented_columns_and_ranks_from_one(tmp_path, monkeyp
     assert [str(field.type) for field in table.schema] == ["string", "string", "int32", "float"]
     assert table["transaction_id"].to_pylist() == ["q1", "q1", "q2", "q2", "q2", "q3"]
     assert table["rank"].to_pylist() == [1, 2, 1, 2, 3, 1]
-    assert pq.ParquetFile(tmp_path / "a.parquet").metadata.row_group(0).column(0).compression == "ZSTD"
+    assert pq.ParquetFile(tmp_path / "a.parquet").metadata.row_group(0).column(0).compression.startswith("LZ4")
 
 
 def test_trec_text_and_qrels_look_as_trec_eval_expects(tmp_path):
