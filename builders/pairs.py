@@ -2,6 +2,9 @@
 
 Rows with the same reference, target, category and split are one pair with several captions only if
 ``--merge-captions`` is given; otherwise a pair that occurs twice is a fault of the file.
+
+Under ``--split official`` a validation part (``val``, ``valid`` or ``validation``) is dev where the table has a
+``test`` part as well; where it has none, validation is what is tested on, as published for FashionIQ.
 """
 
 from __future__ import annotations
@@ -17,12 +20,11 @@ from mtbench.core.types import SPLITS, Pair
 from mtbench.data.raw import Faults, Option, Published, RawDataset
 from mtbench.data.sources import Source
 
+VALIDATION = ("val", "valid", "validation")
 PART_OF = {
     "train": "train",
     "dev": "dev",
-    "val": "test",
-    "valid": "test",
-    "validation": "test",
+    **dict.fromkeys(VALIDATION, "test"),
     "test": "test",
 }
 
@@ -107,8 +109,20 @@ class Pairs:
             else:
                 found[key] = Pair(f"pairs.{row:05}", key[2], kept, key[3], key[0] or "all", key[1])
         problems.raise_if_any()
-        notes = [] if split_column else [f"No split column: every pair counts as {SPLITS[0]} before the re-split."]
-        return RawDataset(pairs=list(found.values()), faults=faults, notes=notes)
+        official, notes = _parts_of(splits)
+        if not split_column:
+            notes.append(f"No split column: every pair counts as {SPLITS[0]} before the re-split.")
+        return RawDataset(pairs=list(found.values()), official=official, faults=faults, notes=notes)
+
+
+def _parts_of(splits: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Which part each published split is, and what to say of it: validation is for tuning if there is a test."""
+    found = set(splits)
+    tested = "test" in found
+    official = {**PART_OF, **dict.fromkeys(VALIDATION, "dev" if tested else "test")}
+    because = "the table has a published test part as well" if tested else "the table has no other test part"
+    names = [name for name in VALIDATION if name in found]
+    return official, [f"The published split {name!r} is {official[name]}: {because}." for name in names]
 
 
 def _texts(column: Sequence[Any], name: str, problems: Problems) -> list[str]:

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 from builders import _sources
 from mtbench.core.errors import Problems
 from mtbench.core.types import Pair
-from mtbench.data.raw import Faults, Option, Published, RawDataset
+from mtbench.data.raw import Option, Published, RawDataset
 from mtbench.data.readers import read_names, records_of
 
 LISTS = {"train": "train_im_names.txt", "eval": "eval_im_names.txt"}
@@ -63,7 +63,6 @@ def read_shoes(raw: Path, *, category: str) -> RawDataset:
         for name in listed:
             if split_of.setdefault(name, split) != split:
                 problems.add(LISTS[split], f"{name} is also in {LISTS[split_of[name]]}")
-    faults = Faults()
     pairs: list[Pair] = []
     seen: dict[tuple[str, str], str] = {}
     for number, record in enumerate(records_of(raw / PAIRS, problems)):
@@ -89,7 +88,6 @@ def read_shoes(raw: Path, *, category: str) -> RawDataset:
         pairs=pairs,
         image_lists={(split, category): sorted(listed) for split, listed in names.items()},
         subcategories={name: found[1] for name in split_of if (found := KIND.match(name))},
-        faults=faults,
         notes=_caption_note(raw, names["eval"], {pair.target for pair in pairs if pair.split == "eval"}),
     )
 

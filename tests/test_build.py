@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import datasets
 import pyarrow as pa
@@ -28,7 +29,7 @@ from mtbench.core.errors import MtbenchError
 from mtbench.core.types import SPLITS, Pair
 from mtbench.data.benchmark import Benchmark, load, revision
 from mtbench.data.build import BuildOptions, build
-from mtbench.data.raw import RawDataset
+from mtbench.data.raw import Option, RawDataset
 
 GROUPS = range(12)
 RECORDS = [shoe(*hop) for n in GROUPS for hop in ((f"a{n}", f"b{n}"), (f"b{n}", f"c{n}"))]
@@ -159,6 +160,65 @@ def test_the_manifest_says_how_it_was_built_and_what_was_wrong(tmp_path):
     assert str(tmp_path) not in json.dumps(manifest)
 
 
+class Given:
+    """A builder whose data is given to it."""
+
+    summary, licence, sources, chains, split, gallery = "given", "mine", (), "all-paths", "official", "split-list"
+    official, published, options = {"train": "train", "val": "test"}, (), ()
+
+    def __init__(self, raw):
+        self.raw = raw
+
+    def prepare(self, raw, **options):
+        return {}
+
+    def read(self, raw, **options):
+        return self.raw
+
+
+class Told(Given):
+    """A builder with options of its own."""
+
+    options = (
+        Option("column", "a column", multiple=True),
+        Option("raw-pairs", "a folder", Path),
+        Option("size", "a number", int, default=7),
+    )
+
+
+def test_the_manifest_names_the_options_of_the_builder_but_no_place_on_this_machine(tmp_path, monkeypatch):
+    told = Told(
+        RawDataset(pairs=[Pair("p0", "a", ("x",), "b", "all", "train"), Pair("p1", "b", ("x",), "c", "all", "train")])
+    )
+    raw = write(tmp_path / "raw" / "pairs.txt", "").parent
+    monkeypatch.chdir(raw)
+    for place in (raw, Path(), str(raw), tmp_path / "out" / ".." / "raw"):
+        options = BuildOptions(gallery="all-images", extra={"column": ("one", "two"), "raw_pairs": place})
+        manifest = build("told", told, raw, tmp_path / "out", options, overwrite=True, progress=False).manifest
+        assert manifest["options"] == {"column": ["one", "two"], "raw_pairs": "raw", "size": 7}
+        assert str(tmp_path) not in json.dumps(manifest)
+    options = BuildOptions(gallery="all-images", extra={"column": "one"})
+    manifest = build("told", told, raw, tmp_path / "bare", options, progress=False).manifest
+    assert manifest["options"] == {"column": ["one"], "raw_pairs": None, "size": 7}
+
+
+def test_the_files_directly_in_a_raw_folder_of_no_declared_layout_are_hashed(tmp_path):
+    raw = tmp_path / "raw"
+    for name in ("b.json", "a.txt", ".hidden", "images/c.png"):
+        write(raw / name, name)
+    hops = [Pair("p0", "a", ("x",), "b", "all", "train"), Pair("p1", "b", ("x",), "c", "all", "train")]
+    options = BuildOptions(gallery="all-images")
+    made = build("given", Given(RawDataset(pairs=hops)), raw, tmp_path / "out", options, progress=False)
+    assert made.manifest["sources"] == [
+        {
+            "path": name,
+            "sha256": hashlib.sha256((raw / name).read_bytes()).hexdigest(),
+            "size": (raw / name).stat().st_size,
+        }
+        for name in ("a.txt", "b.json")
+    ]
+
+
 def test_published_counts_stand_beside_ours_for_the_same_published_part(tmp_path):
     for split in ("official", "edge-target-disjoint"):
         train, test = shoes(tmp_path, out=split, split=split).manifest["published"]
@@ -200,6 +260,26 @@ def test_released_sessions_of_other_lengths_are_left_out_and_counted(tmp_path):
     made = build("multiturn-fashioniq", MultiturnFashionIQ(), raw, tmp_path / "out", options, progress=False)
     assert [*dialogues(made)] == ["dress.train.0000"]
     assert made.manifest["faults"]["other-turns"] == {"count": 1, "examples": ["dress.train.0001"]}
+
+
+def test_released_sessions_refuse_what_only_chains_can_be_told_and_record_none_of_it(tmp_path):
+    raw = write_multiturn(tmp_path / "raw", {("dress", "train"): [session("a", "b", to="c")]})
+
+    def made(**options):
+        options = BuildOptions(split_rule=SplitRule(dev_share=0), **options)
+        return build("multiturn-fashioniq", MultiturnFashionIQ(), raw, tmp_path / "out", options, progress=False)
+
+    told = {
+        "--cycles does": {"rule": Rule(cycles="keep")},
+        "--same-category does": {"same_category": True},
+        "--self-loops does": {"self_loops": "refuse"},
+        "--cycles and --self-loops do": {"rule": Rule(cycles="drop"), "self_loops": "refuse"},
+    }
+    for words, options in told.items():
+        with pytest.raises(MtbenchError, match=f"this data comes as finished sessions: {words} not apply"):
+            made(**options)
+    assert not (tmp_path / "out").exists()
+    assert made().manifest["chains"] == {"policy": "released", "min_turns": 2, "max_turns": 4}
 
 
 # Galleries
@@ -260,22 +340,6 @@ def test_a_target_outside_its_gallery_is_refused(tmp_path):
     ):
         build_pairs_of(tmp_path, [("a", "b"), ("b", "c")], lists={("train", "all"): ["a", "b"]})
     assert not (tmp_path / "out").exists()
-
-
-class Given:
-    """A builder whose data is given to it."""
-
-    summary, licence, sources, chains, split, gallery = "given", "mine", (), "all-paths", "official", "split-list"
-    official, published, options = {"train": "train", "val": "test"}, (), ()
-
-    def __init__(self, raw):
-        self.raw = raw
-
-    def prepare(self, raw, **options):
-        return {}
-
-    def read(self, raw, **options):
-        return self.raw
 
 
 def build_pairs_of(tmp_path, hops, *, lists=None, split_of=None, **options):
@@ -351,7 +415,8 @@ def test_the_revision_covers_every_choice_of_the_protocol(tmp_path):
     assert revision(parts, galleries[::-1], made.protocol) == made.revision
     changes = {"gallery", "own_references", "joiner", "turn_targets", "averaging", "ties"}
     assert changes == {*made.manifest["protocol"]}
-    found = {revision(parts, galleries, replace(made.protocol, **{name: "other"})) for name in changes}
+    others = [SimpleNamespace(**{**vars(made.protocol), name: "other"}) for name in changes]  # not all can be chosen
+    found = {revision(parts, galleries, other) for other in others}
     assert len({made.revision, *found}) == 7
     fewer = replace(galleries[0], image_ids=galleries[0].image_ids[1:])
     assert revision(parts, [fewer, *galleries[1:]], made.protocol) != made.revision

@@ -24,8 +24,9 @@ from builders.fashioniq import FashionIQ
 from builders.multiturn_fashioniq import MultiturnFashionIQ
 from builders.pairs import Pairs
 from builders.shoes import Shoes
+from mtbench.chains.splits import SplitRule
 from mtbench.core.errors import MtbenchError
-from mtbench.core.types import Pair, Turn
+from mtbench.core.types import SPLITS, Pair, Turn
 from mtbench.data.build import BuildOptions, build
 
 # Shoes
@@ -311,7 +312,22 @@ def test_category_and_split_columns_separate_pairs(tmp_path):
     ]
     raw = read_rows(tmp_path, rows, category="kind", split_column="part")
     assert [(p.category, p.split) for p in raw.pairs] == [("bags", "train"), ("hats", "val"), ("bags", "dev")]
-    assert raw.notes == []
+    assert raw.notes == ["The published split 'val' is test: the table has no other test part."]
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+def test_a_validation_part_is_dev_beside_a_test_part_and_else_is_the_test_part(tmp_path, name):
+    hops = {"train": "abc", name: "def", "test": "ghi"}
+    rows = [{"from": x, "to": y, "said": "s", "part": p} for p, (a, b, c) in hops.items() for x, y in (a + b, b + c)]
+    options = BuildOptions(split="official", split_rule=SplitRule(dev_share=0), extra={**NAMED, "split_column": "part"})
+    found = {}
+    for kind, kept in {"both": rows, "alone": rows[:4]}.items():
+        table = write_table(tmp_path / f"{kind}.csv", kept)
+        made = build("pairs", Pairs(), table, tmp_path / kind, options, progress=False)
+        found[kind] = {split: "".join(i for t in made.transactions(split) for i in t.images) for split in SPLITS}
+        assert any(f"'{name}' is {'dev' if kind == 'both' else 'test'}" in note for note in made.manifest["notes"])
+    assert found["both"] == {"train": "abc", "dev": "def", "test": "ghi"}
+    assert found["alone"] == {"train": "abc", "dev": "", "test": "def"}
 
 
 def test_a_published_split_column_is_kept_by_the_official_policy(tmp_path):

@@ -34,13 +34,14 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     ],
     "images": [
         {"image_id": "a", "category": "dress", "attributes": ["red"], "present": False, "gallery": True},
+        {"image_id": "a", "category": "shirt", "attributes": ["red"], "present": False, "gallery": True},
         {"image_id": "b", "category": "dress", "caption": "a dress", "present": True, "gallery": False},
     ],
 }
 MANIFEST = {"name": "tiny", "revision": "ab12" * 16, "licence": "MIT"}
 
 
-def write_folder(folder: Path, manifest: dict[str, Any] = MANIFEST) -> Path:
+def write_folder(folder: Path) -> Path:
     tables, files = {}, {}
     for kind, schema in SCHEMAS.items():
         (folder / kind).mkdir()
@@ -49,7 +50,7 @@ def write_folder(folder: Path, manifest: dict[str, Any] = MANIFEST) -> Path:
             pq.write_table(pa.Table.from_pylist([] if split == "dev" else ROWS[kind], schema=schema), path)
             tables[f"{kind}/{split}"] = schema.names
             files[f"{kind}/{split}.parquet"] = (file_sha256(path), path.stat().st_size)
-    (folder / "croissant.json").write_text(json.dumps(croissant(manifest, tables, files)))
+    (folder / "croissant.json").write_text(json.dumps(croissant(MANIFEST, tables, files)))
     return folder / "croissant.json"
 
 
@@ -59,9 +60,8 @@ def test_the_reference_implementation_finds_no_error_and_misses_only_the_date(tm
     assert [issue for issue in issues.warnings if "datePublished" not in str(issue)] == []
 
 
-def test_with_a_date_of_publication_nothing_is_missed(tmp_path: Path) -> None:
-    dataset = mlc.Dataset(jsonld=write_folder(tmp_path, {**MANIFEST, "date_published": "2018-05-01"}))
-    assert not dataset.metadata.ctx.issues.errors and not dataset.metadata.ctx.issues.warnings
+def test_the_version_is_the_revision_and_the_licence_that_of_the_annotations(tmp_path: Path) -> None:
+    dataset = mlc.Dataset(jsonld=write_folder(tmp_path))
     assert dataset.metadata.version == "1.0.0+ab12ab12ab12"
     assert dataset.metadata.license == ["MIT"]
 
@@ -90,10 +90,19 @@ def test_transactions_are_read_with_their_turns(tmp_path: Path) -> None:
 def test_images_are_read_with_what_they_lack_as_none(tmp_path: Path) -> None:
     dataset = mlc.Dataset(jsonld=write_folder(tmp_path))
     records = list(dataset.records("images/train"))
-    assert [r["images/train/caption"] for r in records] == [None, b"a dress"]
-    assert [r["images/train/attributes"] for r in records] == [[b"red"], None]
-    assert [r["images/train/gallery"] for r in records] == [True, False]
+    assert [r["images/train/caption"] for r in records] == [None, None, b"a dress"]
+    assert [r["images/train/attributes"] for r in records] == [[b"red"], [b"red"], None]
+    assert [r["images/train/gallery"] for r in records] == [True, True, False]
     assert list(dataset.records("images/dev")) == []
+
+
+def test_an_image_in_two_categories_has_two_rows_and_each_row_a_key_of_its_own(tmp_path: Path) -> None:
+    dataset = mlc.Dataset(jsonld=write_folder(tmp_path))
+    keys = {table.uuid: table.key for table in dataset.metadata.record_sets}
+    assert keys["images/test"] == ["images/test/image_id", "images/test/category"]
+    assert keys["transactions/test"] == ["transactions/test/transaction_id"]
+    rows = [(r["images/test/image_id"], r["images/test/category"]) for r in dataset.records("images/test")]
+    assert rows == [(b"a", b"dress"), (b"a", b"shirt"), (b"b", b"dress")]
 
 
 def test_each_file_is_declared_with_its_hash(tmp_path: Path) -> None:

@@ -16,7 +16,9 @@ from tiny import CAPTIONS, write_tiny_benchmark
 
 from mtbench.core.errors import MtbenchError
 from mtbench.core.types import Image
+from mtbench.data.images import index_files
 from mtbench.features.content import all_texts
+from mtbench.features.imaging import files_of
 from mtbench.features.pixels import Pixels
 from mtbench.features.precomputed import Precomputed
 from mtbench.features.store import build_encoder, encode, open_features
@@ -184,6 +186,30 @@ def test_pixels_refuse_a_picture_that_would_fill_the_memory(tmp_path: Path, monk
         monkeypatch.setattr(Pillow, "MAX_IMAGE_PIXELS", limit)
         with pytest.raises(MtbenchError, match=f"a: a.png has more than {limit:,} pixels"):
             Pixels().encode_images([dress("a", path="a.png")], tmp_path)
+
+
+def test_a_link_may_not_lead_out_of_the_image_folder(tmp_path: Path) -> None:
+    inside, secret = tmp_path / "imgs", tmp_path / "secret.png"
+    inside.mkdir()
+    Pillow.new("RGB", (4, 4)).save(secret)
+    Pillow.new("RGB", (4, 4)).save(inside / "real.png")
+    (inside / "a.png").symlink_to(secret)
+    (inside / "b.png").symlink_to(inside / "real.png")
+    (tmp_path / "link").symlink_to(inside)
+    for folder in (inside, tmp_path / "link"):
+        with pytest.raises(MtbenchError, match=r": a: a\.png is a link that leads out"):
+            files_of([dress("a", path="a.png"), dress("b", path="b.png")], folder)
+        with pytest.raises(MtbenchError, match=r": a: a\.png is a link that leads out"):
+            index_files(folder, {"a", "b"}, progress=False)
+        assert list(index_files(folder, {"b"}, progress=False)) == ["b"]
+
+
+@pytest.mark.parametrize("place", ["/", "../../../../../../../../../../..", "", 7, None, ["a"]])
+def test_the_image_folder_of_a_benchmark_is_never_the_whole_file_system(tmp_path: Path, place: object) -> None:
+    tiny = write_tiny_benchmark(tmp_path)
+    (tmp_path / "local.json").write_text(json.dumps({"images": place}))
+    with pytest.raises(MtbenchError, match=r"local.json names no image folder: .*Delete it"):
+        _ = tiny.image_folder
 
 
 @pytest.mark.parametrize("path", ["../secret.png", "/etc/passwd", "a/../../b.png"])

@@ -17,7 +17,7 @@ from tiny import CAPTIONS, write_tiny_benchmark
 from mtbench.core.errors import MtbenchError
 from mtbench.core.types import Image
 from mtbench.features.clip import Clip
-from mtbench.features.needs import checkpoint_folder, checkpoint_sha256, need
+from mtbench.features.needs import checkpoint_folder, checkpoint_sha256, need, version
 from mtbench.features.sentence import Sentence
 from mtbench.features.store import build_encoder, encode, open_features
 
@@ -81,6 +81,7 @@ def test_clip_gives_images_and_texts_vectors_of_one_space(tmp_path: Path, checkp
     settings = features.describe()["settings"]
     assert settings["model"] == "tiny-clip"
     assert settings["weights"] == checkpoint_sha256(checkpoint)
+    assert settings["torch"] == version("torch")
 
 
 def test_clip_agrees_with_transformers_own_preparation(checkpoint: Path, photos: Path) -> None:
@@ -118,7 +119,7 @@ def test_clip_cuts_long_texts_and_says_so_once(checkpoint: Path, caplog: pytest.
 
 def test_clip_encodes_new_texts_from_stored_features(tmp_path: Path, checkpoint: Path, photos: Path) -> None:
     tiny = write_tiny_benchmark(tmp_path / "tiny", images=photos)
-    encode(tiny, Clip(model=str(checkpoint)), "clip", progress=False, spec="mtbench.features.clip:Clip")
+    encode(tiny, Clip(model=str(checkpoint)), "clip", progress=False, spec="clip")
     found = open_features(tiny, "clip").texts(["green"])
     np.testing.assert_allclose(found, Clip(model=str(checkpoint)).encode_texts(["green"]), atol=1e-5)
 
@@ -186,4 +187,5 @@ def test_sentences_that_mean_the_same_are_close(tmp_path: Path) -> None:
     assert found.argmax(axis=1).tolist() == [1, 2]
     settings = features.describe()["settings"]
     assert (settings["model"], len(settings["weights"])) == (PACKAGED, 64)
+    assert settings["torch"] == version("torch")
     assert encoder.encode_texts(["is zebra striped"]).tobytes() == encoder.encode_texts(["is zebra striped"]).tobytes()

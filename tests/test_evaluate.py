@@ -252,11 +252,11 @@ def test_ids_with_blanks_cost_the_trec_files_alone(tmp_path: Path, caplog: pytes
 
 
 def asked(log: Path) -> int:
-    return len(log.read_text().splitlines()) if log.exists() else 0
+    return len((log / "asked").read_text().splitlines()) if (log / "asked").exists() else 0
 
 
 def test_what_is_there_is_not_ranked_again(letters: Benchmark, models: str, tmp_path: Path) -> None:
-    log = tmp_path / "log"
+    (log := tmp_path / "log").mkdir()
     settings = Settings(options={"log": str(log)})
     first = evaluate(f"{models}:Order", letters, tmp_path / "results", settings)
     assert asked(log) == 2  # once for each category
@@ -264,9 +264,14 @@ def test_what_is_there_is_not_ranked_again(letters: Benchmark, models: str, tmp_
     assert asked(log) == 2
 
 
-@pytest.mark.parametrize("change", ["option", "source", "seed", "captions", "limit", "depth", "words", "benchmark"])
-def test_what_changed_is_ranked_again(change: str, models: str, tmp_path: Path) -> None:
-    log, results = tmp_path / "log", tmp_path / "results"
+@pytest.mark.parametrize(
+    "change", ["option", "source", "helper", "library", "seed", "captions", "limit", "depth", "words", "benchmark"]
+)
+def test_what_changed_is_ranked_again(
+    change: str, models: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = tmp_path / "results"
+    (log := tmp_path / "log").mkdir()
     captions = dict(CAPTIONS)
     letters = build_letters(tmp_path, captions=captions)
     options = {"log": str(log)}
@@ -279,6 +284,10 @@ def test_what_changed_is_ranked_again(change: str, models: str, tmp_path: Path) 
     }.get(change, Settings(options=options))
     if change == "source":
         Path(models).write_text(MODELS + "\n# edited\n", encoding="utf-8")
+    if change == "helper":
+        Path(models).with_name("helper.py").write_text("# the models may import it\n", encoding="utf-8")
+    if change == "library":
+        monkeypatch.setattr("mtbench.evaluation.evaluate.library_sha256", lambda: "other code")
     if change == "captions":
         again = build_letters(tmp_path, captions={**captions, "a": "a purple dress"}, name="again")
         assert again.revision == letters.revision  # the same task, seen through other words
@@ -414,15 +423,12 @@ def test_other_targets_change_no_score_of_any_model(name: str, letters: Benchmar
     np.testing.assert_equal(scores("ijs"), scores("abk"))  # NaN beyond the nine shirts
 
 
-def test_all_models_that_need_no_training_beat_chance_here_and_say_which_proxy_they_read(
-    letters: Benchmark, tmp_path: Path
-) -> None:
+def test_all_models_that_need_no_training_run_and_say_which_proxy_they_read(letters: Benchmark, tmp_path: Path) -> None:
     records = {name: evaluate(name, letters, tmp_path / "results") for name in ALL}
     assert {name: record["proxy"] for name, record in records.items()} == {
         **dict.fromkeys(ALL, "caption"),
         "random": "none",
     }
-    assert all(records[name]["measures"]["MRR"] > records["random"]["measures"]["MRR"] for name in ALL[1:])
     assert records["ewma"]["chosen_on_dev"].keys() == {"reference_weight", "alpha"}
     assert records["lookup"]["chosen_on_dev"]["references"] == 8
     assert records["bm25"]["features"] is None
@@ -574,7 +580,7 @@ def test_settings_that_do_not_fit_are_refused_before_any_work(
 def test_results_cannot_go_where_a_file_is(letters: Benchmark, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(MtbenchError, match="file is a file; give a folder"):
+        with pytest.raises(MtbenchError, match="file is a file; give another folder"):
             evaluate("random", letters, out)
 
 
@@ -614,3 +620,38 @@ def test_the_commit_is_that_of_the_checkout_a_package_belongs_to_and_of_no_other
     (package / "new.py").touch()
     assert _git(package) == {**found, "dirty": True}
     assert _git(installed) is None  # a wheel in the .venv of a checkout need not be of that commit
+
+
+def test_an_edited_evaluator_or_file_of_weights_is_not_answered_from_the_shelf(
+    letters: Benchmark, tmp_path: Path
+) -> None:
+    study, own = tmp_path / "study.py", tmp_path / "own"
+    own.mkdir()
+    (own / "weighted.py").write_text(
+        "from pathlib import Path\nimport numpy as np\n"
+        "class Weighted:\n"
+        "    def __init__(self, *, weights: Path):\n        self.best = weights.read_text()\n"
+        "    def score(self, histories, image_ids, catalogue):\n"
+        "        return np.tile([-float(self.best.index(i)) for i in image_ids], (len(histories), 1))\n",
+        encoding="utf-8",
+    )
+    weights = tmp_path / "weights.txt"
+    found = []
+    for answer, best in ((1, "abcdiefghjklmnopqrs"), (2, "abcdiefghjklmnopqrs"), (2, "iabcdefghjklmnopqrs")):
+        study.write_text(f"class S:\n    def run(self, study):\n        return {{'x': {answer}}}\n", encoding="utf-8")
+        weights.write_text(best)
+        settings = Settings(evaluators=[f"{study}:S"], options={"weights": str(weights)})
+        record = evaluate(f"{own / 'weighted.py'}:Weighted", letters, tmp_path / "results", settings)
+        found.append((record["studies"][f"{study}:S"]["x"], record["by_turns"]["2"]["measures"]["R@5"]))
+    assert [x for x, _ in found] == [1, 2, 2]
+    assert found[0][1] == found[1][1] == 1 / 2
+    assert len(list((tmp_path / "results").iterdir())) == 3
+
+
+def test_words_that_were_changed_after_the_build_are_refused(letters: Benchmark) -> None:
+    path = letters.path / "images" / "test.parquet"
+    table = pq.read_table(path)
+    column = table.schema.get_field_index("caption")
+    pq.write_table(table.set_column(column, "caption", [["a shoe"] * len(table)]), path)
+    with pytest.raises(MtbenchError, match=r"its caption column is not the one .* Build it again"):
+        mtbench.load(letters.path)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,7 @@ import pytest
 from tiny import CAPTIONS, write_tiny_benchmark
 
 from mtbench.core.errors import MtbenchError
+from mtbench.core.registry import ENCODERS
 from mtbench.core.types import Image, Protocol
 from mtbench.data.benchmark import Benchmark
 from mtbench.features.content import all_texts, training_part
@@ -114,6 +119,18 @@ def test_an_encoder_learns_from_the_training_split_alone(tiny: Benchmark) -> Non
     assert training_part(tiny)[1] == ["is blue", "is longer"]
 
 
+@pytest.mark.parametrize("rule", ["all-images", "session-images"])
+def test_where_all_images_are_candidates_an_encoder_learns_from_those_of_train_transactions_alone(
+    tmp_path: Path, rule: str
+) -> None:
+    everywhere = {image_id: caption for rows in CAPTIONS.values() for image_id, caption in rows.items()}
+    tiny = write_tiny_benchmark(tmp_path, captions=dict.fromkeys(CAPTIONS, everywhere), protocol=Protocol(gallery=rule))
+    assert len(tiny.gallery("train", "dress").image_ids) == 10
+    images, texts = training_part(tiny)
+    assert [image.image_id for image in images] == ["blue", "long", "red"]
+    assert texts == ["is blue", "is longer"]
+
+
 def test_the_vectors_are_mapped_into_memory_not_read(tiny: Benchmark) -> None:
     features = store(tiny, Lengths())
     assert isinstance(features._images, np.memmap)
@@ -140,8 +157,11 @@ def test_an_encoder_without_texts_stores_images_only_and_says_so(tiny: Benchmark
         features.texts(["is blue"])
 
 
-def test_a_text_that_is_not_stored_is_encoded_by_the_same_encoder_made_again(tiny: Benchmark) -> None:
-    store(tiny, Lengths(constant=2.5), spec=LENGTHS)
+def test_a_text_that_is_not_stored_is_encoded_by_the_same_encoder_made_again(
+    tiny: Benchmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENCODERS._decorated, "lengths", Lengths)
+    store(tiny, Lengths(constant=2.5), spec="lengths")
     features = open_features(tiny, "lengths")
     assert features.texts(["new", "is blue", "new"]).tolist() == [[3, 2.5], [7, 2.5], [3, 2.5]]
     assert features._encoder.fitted == (["blue", "long", "red", "shirt"], ["is blue", "is longer"])  # type: ignore
@@ -150,17 +170,31 @@ def test_a_text_that_is_not_stored_is_encoded_by_the_same_encoder_made_again(tin
 def test_an_encoder_that_changed_since_is_not_mixed_with_what_is_stored(
     tiny: Benchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    features = store(tiny, Lengths(), spec=LENGTHS)
+    monkeypatch.setitem(ENCODERS._decorated, "lengths", Lengths)
+    features = store(tiny, Lengths(), spec="lengths")
     monkeypatch.setattr(Lengths, "encode_texts", lambda self, texts: np.ones((len(texts), 2)))
     with pytest.raises(MtbenchError, match=r"now gives other vectors(.|\n)*--overwrite"):
         features.texts(["new"])
 
 
 def test_an_encoder_that_cannot_be_made_again_is_named(tiny: Benchmark) -> None:
-    features = store(tiny, Lengths(), spec="gone.py:Lengths")
-    with pytest.raises(MtbenchError, match=r"needs its encoder, which cannot be made again: .*gone.py"):
+    store(tiny, Lengths(), spec="gone")
+    features = open_features(tiny, "lengths")
+    with pytest.raises(MtbenchError, match=r"needs its encoder, which cannot be made again: .*'gone'"):
         features.texts(["new"])
     assert features.texts(["is blue"]).tolist() == [[7, 1]]
+
+
+def test_code_that_stored_features_name_is_never_run(tiny: Benchmark, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    (tmp_path / "evil.py").write_text(f"open({str(ran)!r}, 'w')\nclass E: pass\n")
+    given = store(tiny, Lengths(), spec=f"{tmp_path}/evil.py:E")
+    assert given.texts(["new"]).tolist() == [[3, 1]]
+    features = open_features(tiny, "lengths")
+    with pytest.raises(MtbenchError, match=r"is not stored(.|\n)*evil.py:E(.|\n)*--overwrite"):
+        features.texts(["new"])
+    assert features.texts(["is blue"]).tolist() == [[7, 1]]
+    assert not ran.exists()
 
 
 def test_a_result_record_learns_name_encoder_settings_proxy_and_key(tiny: Benchmark) -> None:
@@ -206,7 +240,7 @@ def test_a_run_that_was_killed_goes_on_where_it_was(
     again = Stops()
     features = store(tiny, again, batch=3)
     assert again.images_seen == sorted(tiny.images)[6:]
-    assert [path.name for path in (tmp_path / "tiny/features").iterdir()] == ["lengths"]
+    assert sorted(path.name for path in (tmp_path / "tiny/features").iterdir()) == [".lengths.lock", "lengths"]
     assert features.images(["blue", "t2"])[:, 0].tolist() == [12, 13]
 
 
@@ -245,6 +279,21 @@ def test_other_features_of_the_same_name_are_replaced_only_if_told_so(tiny: Benc
     assert names(tiny) == ["lengths"]
 
 
+def test_an_encoder_file_that_was_edited_is_another_encoder(tiny: Benchmark, tmp_path: Path) -> None:
+    file = tmp_path / "enc.py"
+    source = "from test_features import Lengths\n\nclass Mine(Lengths):\n    "
+    file.write_text(source + "pass\n")
+    store(tiny, build_encoder(f"{file}:Mine", {}))
+    store(tiny, build_encoder(f"{file}:Mine", {}))
+    file.write_text(
+        file.read_text() + "    def encode_images(self, *a):\n        return super().encode_images(*a) * 2\n"
+    )
+    with pytest.raises(MtbenchError, match=r"holds features made from other settings.*--overwrite"):
+        store(tiny, build_encoder(f"{file}:Mine", {}))
+    edited = store(tiny, build_encoder(f"{file}:Mine", {}), overwrite=True)
+    assert edited.images(["red"]).tolist() == [[22, 2]]
+
+
 def test_a_folder_that_holds_no_features_is_never_replaced(tiny: Benchmark) -> None:
     (tiny.path / "features/lengths").mkdir(parents=True)
     (tiny.path / "features/lengths/thesis.txt").write_text("mine")
@@ -257,6 +306,57 @@ def test_a_folder_that_cannot_be_written_is_named(tiny: Benchmark, tmp_path: Pat
     (tmp_path / "file").write_text("")
     with pytest.raises(MtbenchError, match=r"cannot write .*file/.lengths.partial"):
         store(tiny, Lengths(), folder=tmp_path / "file")
+
+
+class Slow(Lengths):
+    """Marks each fit with a file, and takes a moment for every block."""
+
+    def fit(self, images: Sequence[Image], texts: Sequence[str]) -> None:
+        super().fit(images, texts)
+        Path(os.environ["FITS"], f"{os.getpid()}").touch()
+
+    def encode_images(self, images: Sequence[Image], folder: Path | None) -> Array:
+        time.sleep(0.1)
+        return super().encode_images(images, folder)
+
+
+SLOWLY = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_features import Slow, store
+from mtbench.data.benchmark import load
+print(store(load(sys.argv[2]), Slow(), "slow", batch=1).images(["red"]).tolist())
+"""
+
+
+def slowly(tiny: Benchmark, fits: Path) -> subprocess.Popen[str]:
+    """Another process that encodes with `Slow`."""
+    fits.mkdir(exist_ok=True)
+    command = [sys.executable, "-c", SLOWLY, str(Path(__file__).parent), str(tiny.path)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env={**os.environ, "FITS": str(fits)})
+
+
+def test_of_four_processes_that_encode_the_same_features_at_once_one_does_and_the_others_wait(
+    tiny: Benchmark, tmp_path: Path
+) -> None:
+    processes = [slowly(tiny, tmp_path / "fits") for _ in range(4)]
+    for process in processes:
+        out, err = process.communicate(timeout=120)
+        assert (process.returncode, out) == (0, "[[11.0, 1.0]]\n"), err
+    assert len(list((tmp_path / "fits").iterdir())) == 1
+
+
+def test_a_process_that_was_killed_leaves_no_lock_behind(tiny: Benchmark, tmp_path: Path) -> None:
+    process = slowly(tiny, tmp_path / "fits")
+    while not list((tmp_path / "fits").iterdir()):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    out, err = slowly(tiny, tmp_path / "fits").communicate(timeout=120)
+    assert out == "[[11.0, 1.0]]\n", err
 
 
 # What encoders may not do

@@ -61,6 +61,13 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers of this machine are asked directly, whatever proxy it is behind."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1,localhost")
+
+
 @pytest.fixture
 def host() -> Iterator[Host]:
     with Host() as server:
@@ -166,10 +173,23 @@ def test_the_part_of_another_file_is_thrown_away(host: Host, tmp_path: Path) -> 
     assert names(tmp_path) == ["pairs.json"]
 
 
-def test_all_failures_are_told_at_once_with_what_to_do(host: Host, tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        dead = f"http://127.0.0.1:{free.getsockname()[1]}"
+@pytest.fixture
+def dead() -> Iterator[str]:
+    """An address where nobody answers: its port is held, so that no other process takes it, and not listened on."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{held.getsockname()[1]}"
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
+    host: Host, dead: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", dead)
+    fetch([source(host.url(), "a.json")], tmp_path)
+    assert names(tmp_path) == ["a.json"]
+
+
+def test_all_failures_are_told_at_once_with_what_to_do(host: Host, dead: str, tmp_path: Path) -> None:
     wanted = [
         source(host.url("/gone"), "a.json"),
         source(f"{dead}/b", "b.json"),
@@ -179,11 +199,13 @@ def test_all_failures_are_told_at_once_with_what_to_do(host: Host, tmp_path: Pat
     ]
     with pytest.raises(MtbenchError) as error:
         fetch(wanted, tmp_path)
-    assert str(error.value).splitlines() == [
+    found = str(error.value).splitlines()
+    reason = found[2].removeprefix(f"  b.json: {dead}/b: ")  # in the words of the operating system
+    assert reason and found == [
         f"{tmp_path}: 4 problems",
         f"  a.json: {host.url('/gone')}: HTTP 404 Not Found",
-        f"  b.json: {dead}/b: Connection refused",
-        f"  c.json: {dead}/c: Connection refused",
+        f"  b.json: {dead}/b: {reason}",
+        f"  c.json: {dead}/c: {reason}",
         "  e.json: no live host: nowhere to download from. Ask the authors",
         f"Run again to go on, or put the files into {tmp_path} by hand under these names.",
     ]

@@ -23,12 +23,14 @@ from mtbench.core.errors import MtbenchError
 from mtbench.data.card import card
 from mtbench.data.hub import push
 
+OURS = {"ours": {"2": 2, "3": 1}, "difference": {"2": -294, "3": 0}}
 MANIFEST: dict[str, Any] = {
     "name": "tiny",
     "revision": "ab12" * 16,
     "builder": "multiturn-fashioniq",
     "licence": "CDLA-Permissive-1.0",
     "notes": ["Drawn by hand."],
+    "options": {"raw_pairs": "fashioniq"},
     "chains": {
         "policy": "one-per-target",
         "min_turns": 2,
@@ -61,22 +63,19 @@ MANIFEST: dict[str, Any] = {
         }
     },
     "published": [
-        {"dataset": "Paper", "split": "test", "turns": {"2": 296, "3": 1}, "source": "Table 1"},
-        {"name": "Release", "split": "all", "turns": {"2": 1}, "source": "README"},
-        {"name": "Before the re-split", "split": "test", "turns": {"2": 9}, "ours": {"2": 8}},
+        {"name": "Paper", "split": "test", "turns": {"2": 296, "3": 1}, "source": "Table 1"} | OURS,
     ],
     "faults": {"self-hop": {"count": 1234, "examples": ["dress.val.0001", "a|b"]}},
     "proxies": {"caption": {"coverage": 0.875, "sha256": "c" * 64}},
     "audit": {
-        "splits": {
-            "test": {
-                "transactions": 3,
-                "edge": 1,
-                "last_edge": 1,
-                "sub_chain": 0,
-                "final_target": 2,
-                "image": 3,
-            }
+        "test": {
+            "transactions": 3,
+            "edge": 1,
+            "last_edge": 1,
+            "all_edges": 0,
+            "sub_chain": 0,
+            "final_target": 2,
+            "image": 3,
         }
     },
 }
@@ -98,7 +97,9 @@ def write_folder(folder: Path, *, dev: int = 1) -> Path:
         for kind, table in tables.items():
             (folder / kind).mkdir(parents=True, exist_ok=True)
             pq.write_table(table, folder / kind / f"{split}.parquet")
-    manifest = {**MANIFEST, "statistics": {}} if dev else MANIFEST
+    parts = MANIFEST["statistics"]["splits"]
+    filled = {**parts, "dev": {**parts["dev"], "transactions": dev, "images": dev}}
+    manifest = {**MANIFEST, "statistics": {"splits": filled}}
     (folder / "benchmark.json").write_text(json.dumps(manifest))
     (folder / "README.md").write_text(card(manifest))
     return folder
@@ -117,11 +118,8 @@ def test_the_front_matter_says_what_the_hub_wants_to_know() -> None:
 
 
 def test_an_empty_split_is_left_out_as_datasets_cannot_read_it() -> None:
-    def splits(manifest: dict[str, Any]) -> list[str]:
-        return [file["split"] for file in DatasetCard(card(manifest)).data.configs[0]["data_files"]]
-
-    assert splits(MANIFEST) == ["train", "test"]
-    assert splits({"name": "bare", "revision": "0"}) == ["train", "dev", "test"]
+    for config in DatasetCard(card(MANIFEST)).data.configs:
+        assert [file["split"] for file in config["data_files"]] == ["train", "test"]
 
 
 @pytest.mark.parametrize(
@@ -141,24 +139,24 @@ def test_the_card_shows_the_real_numbers() -> None:
         "| test | 2 | 1 |",
         "| Paper | test | 2 | 296 | 2 | -294 | Table 1 |",
         "| Paper | test | 3 | 1 | 1 | +0 | Table 1 |",
-        "| Release | all | 2 | 1 | 2 | +1 | README |",
-        "| Before the re-split | test | 2 | 9 | 8 | -1 | |",
         "| self-hop | 1,234 | `dress.val.0001`, `a\\|b` |",
         "| chains | cycles | `stop` |",
+        "| options | raw_pairs | `fashioniq` |",
         "| protocol | joiner | ` and ` |",
         f"| caption | 87.5% | `{'c' * 64}` |",
         f"| [pairs.json](https://example.org/pairs.json) | MIT | 12,345 | `{'f' * 64}` |",
         f"| own.csv | your own | 7 | `{'e' * 64}` |",
-        "| test | 3 | 1 | 1 | 0 | 2 | 3 |",
+        "| test | 3 | 1 | 1 | 0 | 0 | 2 | 3 |",
         "Drawn by hand.",
     ]:
         assert line in found, line
     assert found.index("| train | 1 | 0 | 0 | 1 | 2 |") < found.index("| test | 3 | 2 | 1 | 0 | 1,200 |")
 
 
-def test_a_card_needs_no_more_than_name_and_revision() -> None:
-    text = card({"name": "bare", "revision": "0" * 64})
-    assert "# bare" in text and "mtbench audit" in text and "## Sources" not in text
+def test_a_section_without_content_is_left_out() -> None:
+    text = card({**MANIFEST, "sources": [], "faults": {}, "published": [], "proxies": {}})
+    titles = [line for line in text.splitlines() if line.startswith("## ")]
+    assert titles == ["## Transactions", "## How it was built", "## Protocol", "## Leakage", "## Use"]
 
 
 @pytest.mark.parametrize("dev", [1, 0])
@@ -247,6 +245,13 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers of this machine are asked directly, whatever proxy it is behind."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1,localhost")
+
+
 @pytest.fixture
 def hub() -> Iterator[Hub]:
     with Hub() as server:
@@ -299,9 +304,9 @@ def test_a_name_that_no_hub_allows_is_refused_before_anything_is_sent(hub: Hub, 
 def test_a_hub_that_is_not_there_is_told(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        endpoint = f"http://127.0.0.1:{free.getsockname()[1]}"
-    with pytest.raises(MtbenchError, match="cannot be reached"):
-        push(write_folder(tmp_path), "me/tiny", token="hf_right", endpoint=endpoint)
+        endpoint = f"http://127.0.0.1:{free.getsockname()[1]}"  # held, but not listened on
+        with pytest.raises(MtbenchError, match="cannot be reached"):
+            push(write_folder(tmp_path), "me/tiny", token="hf_right", endpoint=endpoint)
 
 
 def test_a_folder_that_is_no_benchmark_is_not_uploaded(tmp_path: Path) -> None:

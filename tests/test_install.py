@@ -78,10 +78,16 @@ def test_the_wheel_installs_into_a_clean_environment_and_lists_its_builders(whee
     assert run([sys.executable, "-m", "venv", fresh], cwd=elsewhere).returncode == 0
     python = fresh / ("Scripts" if os.name == "nt" else "bin") / "python"
     pip = [python, "-m", "pip"]
-    made = run([*pip, "install", "-q", "--no-compile", wheel], cwd=elsewhere)
+    try:
+        made = run([*pip, "install", "-q", "--no-compile", wheel], cwd=elsewhere)
+    except subprocess.TimeoutExpired as error:
+        pytest.skip(f"pip was not done with the dependencies after {error.timeout:.0f} s: its index hardly answers")
     if made.returncode and any(reason in made.stderr for reason in UNREACHABLE):
-        asked = run([*pip, "download", "-q", "--no-deps", "click"], cwd=tmp_path)
-        if asked.returncode:
+        try:
+            reached = run([*pip, "download", "-q", "--no-deps", "click"], cwd=tmp_path).returncode == 0
+        except subprocess.TimeoutExpired:
+            reached = False
+        if not reached:
             pytest.skip("pip reaches no index to take dependencies from")
     assert made.returncode == 0, made.stderr
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
@@ -262,3 +265,17 @@ def test_memory_stays_far_below_the_full_matrix(repeated):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < n * g * 4 / 10
+
+
+def test_the_order_of_distinct_rows_does_not_depend_on_the_process() -> None:
+    # Python salts the hashes of bytes; the order of columns can change the last bits of a product.
+    code = (
+        "import numpy as np; from mtbench.evaluation.ranking import _distinct_rows; "
+        "rows = np.arange(40, dtype=np.float32).reshape(20, 2)[[3, 1, 3, 0, 1, 7]]; "
+        "print([part.tolist() for part in _distinct_rows(rows)])"
+    )
+    for seed in ("1", "2"):
+        shown = subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True
+        )
+        assert shown.stdout == "[[0, 1, 3, 5], [0, 1, 0, 2, 1, 3]]\n"

@@ -156,6 +156,9 @@ def _run(
     from mtbench.data.build import BuildOptions
     from mtbench.data.build import build as build_benchmark
 
+    for given in (raw, options["images"], options["image_captions"]):
+        if given is not None and out.is_dir() and given.resolve().is_relative_to(out.resolve()):
+            raise MtbenchError(f"{given} lies in {out}, which is to be written; give another --out")
     rule = Rule(options.pop("min_turns"), options.pop("max_turns"), options.pop("cycles"))
     split_rule = SplitRule(
         dev_share=options.pop("dev_share"),

@@ -25,8 +25,9 @@ def build_report(manifest: Mapping[str, Any], out: Path) -> str:
     leaked = manifest["audit"]["test"]
     if leaked["transactions"]:
         lines.append(
-            f"leakage: {leaked['edge']:,} of {leaked['transactions']:,} test transactions share a pair with train or "
-            f"dev, {leaked['last_edge']:,} their last one (mtbench audit)"
+            f"leakage: of {leaked['transactions']:,} test transactions {leaked['edge']:,} share a pair with train or "
+            f"dev, {leaked['last_edge']:,} their last one; the targets of {leaked['final_target']:,} are shown there "
+            "(mtbench audit)"
         )
     for kind, fault in manifest["faults"].items():
         lines.append(f"{kind}: {fault['count']:,} ({', '.join(fault['examples'])}{', ...' * (fault['count'] > 3)})")
@@ -92,11 +93,16 @@ def result_table(records: Sequence[Mapping[str, Any]]) -> str:
         table([[cell(record) for cell in columns.values()] for record in records], list(columns)),
         "",
         "mean: of R@5 and R@8. rank: median. ties: mean if every tie went against the target, and if for it.",
-        "excl.: mean with the images already shown left out. Last columns: mean by number of turns.",
+        "excl.: mean with the images already shown left out. Last columns: mean by turns, categories pooled.",
     ]
     leaked = first["leakage"]["last_edge"] if first["leakage"] else 0
     if leaked:
         lines.append(f"This split leaks: {leaked:,} transactions end in a training pair. See mtbench audit.")
+    if first["split"] != "test":
+        lines.append(f"The {first['split']} part is one that models learn from or choose their options on.")
+    proxies = sorted({record["proxy"] for record in records} - {"none"})
+    if len(proxies) > 1:
+        lines.append(f"Not comparable with each other: different things stood for the images ({', '.join(proxies)}).")
     return "\n".join(lines)
 
 
@@ -115,6 +121,11 @@ def score_table(found: Mapping[str, Any]) -> str:
     if found["missing"]:
         some = ", ".join(found["missing_transactions"][:3])
         lines.append(f"{found['missing']:,} transactions are not in the run and count as misses: {some}, ...")
+    if found["cut_ties"]:
+        lines.append(
+            f"{found['cut_ties']:,} rankings are cut off among candidates that tie with the target: what is listed "
+            "counts, and scores may differ a little from those of whole rankings"
+        )
     lines += [f"{name} cannot be told: {why}" for name, why in found["not_available"].items()]
     return "\n".join(lines)
 

@@ -34,13 +34,18 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def atomic_folder(path: Path, *, replaces: str | None = None) -> Iterator[Path]:
     """A temporary folder beside ``path`` that becomes ``path`` when the block ends without an error.
 
+    Args:
+        path: the folder to make.
+        replaces: an existing folder is replaced only if it holds this file, which tells that it is of our making.
+
     Raises:
-        MtbenchError: ``path`` exists and is not empty (unless ``overwrite``), or cannot be written.
+        MtbenchError: ``path`` exists and may not be replaced, or cannot be written.
     """
-    check_free(path, overwrite=overwrite)
+    check_free(path, replaces=replaces)
+    path = path.resolve()  # behind a symbolic link is what gets replaced
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -60,24 +65,34 @@ def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def check_free(path: Path, *, overwrite: bool) -> None:
-    """Refuse early, before long work, a folder that holds something."""
+def check_free(path: Path, *, replaces: str | None = None) -> None:
+    """Refuse early, before long work, a folder that holds something, unless it holds the file ``replaces``."""
     check_folder(path)
-    if path.is_dir() and any(path.iterdir()) and not overwrite:
+    if path.resolve() == Path.cwd():
+        raise MtbenchError(f"{path} is the folder you are in; give another folder")
+    if not path.is_dir() or not any(path.iterdir()):
+        return
+    if replaces is None:
         raise MtbenchError(f"{path} exists and is not empty; give another folder, or add --overwrite")
+    if not (path / replaces).is_file():
+        raise MtbenchError(f"{path} holds no {replaces}, so it is nothing to overwrite; give another folder")
 
 
 def check_folder(path: Path) -> None:
-    """Refuse early, before long work, a path that cannot become a folder because a file is in its place."""
+    """Refuse early, before long work, a path that cannot become a folder or be written into."""
     for place in (path, *path.parents):
-        if place.exists() and not place.is_dir():
-            raise MtbenchError(f"{place} is a file; give a folder that does not exist yet")
+        if place.exists():
+            if not place.is_dir():
+                raise MtbenchError(f"{place} is a file; give another folder")
+            if not os.access(place, os.W_OK):
+                raise MtbenchError(f"{place} cannot be written into; give another folder")
+            return
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as indented JSON, whole or not at all."""
     with atomic_file(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def file_sha256(path: Path) -> str:

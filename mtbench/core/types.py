@@ -129,3 +129,10 @@ class Protocol:
     turn_targets: str = "stepping-stone"
     averaging: str = "macro"
     ties: str = "expected"
+
+    def __post_init__(self) -> None:
+        # What is written is what is done: a protocol that the evaluation does not follow is no protocol.
+        done = {"own_references": "kept", "turn_targets": "stepping-stone", "averaging": "macro", "ties": "expected"}
+        for name, value in done.items():
+            if getattr(self, name) != value:
+                raise ValueError(f"{name} must be {value!r}, not {getattr(self, name)!r}")

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from mtbench.core.errors import MtbenchError, unknown
 from mtbench.core.files import json_sha256
 from mtbench.core.types import SPLITS, Gallery, History, Image, Protocol, Transaction, Turn
+from mtbench.data.images import describe
 
 SCHEMA_VERSION = 1
 """Raised when a file of a benchmark changes its meaning."""
@@ -102,8 +103,13 @@ class Benchmark:
         if not local.is_file():
             return None
         try:
-            folder: str = json.loads(local.read_text(encoding="utf-8"))["images"]
-            return (self.path / folder).resolve()
+            folder = json.loads(local.read_text(encoding="utf-8"))["images"]
+            if not isinstance(folder, str) or not folder:
+                raise TypeError(f"{folder!r} is no folder name")
+            found = (self.path / folder).resolve()
+            if found == found.parent:  # a downloaded benchmark must not read the whole machine
+                raise ValueError(f"{folder!r} is the whole file system")
+            return found
         except (ValueError, KeyError, TypeError) as error:
             raise MtbenchError(
                 f"{local} names no image folder: {error!r}. Delete it, or build with --images"
@@ -119,6 +125,13 @@ class Benchmark:
         Raises:
             MtbenchError: the transactions or galleries are not those that were built.
         """
+        words = describe(self._image_rows)
+        for proxy, facts in self.manifest.get("proxies", {}).items():
+            if words.get(proxy) != facts:
+                raise MtbenchError(
+                    f"{self.path}: its {proxy} column is not the one that benchmark.json describes: a file was "
+                    "changed after the build. Build it again."
+                )
         found = revision(self._transactions, self.galleries.values(), self.protocol)
         if found != self.revision:
             raise MtbenchError(

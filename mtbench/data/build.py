@@ -72,7 +72,7 @@ def build(
         MtbenchError: missing or malformed raw files, options that do not fit them, an ``out`` that is in use.
     """
     options = options or BuildOptions()
-    check_free(out, overwrite=overwrite)
+    check_free(out, replaces="benchmark.json" if overwrite else None)
     made = builder.prepare(raw_path, **options.extra) if isinstance(builder, Draws) else {}
     options = replace(
         options,
@@ -86,6 +86,7 @@ def build(
         if lacking:
             raise lacking
     raw = builder.read(raw_path, **options.extra)
+    official = builder.official if raw.official is None else raw.official
 
     transactions, raw_splits, chains = _transactions(builder, raw, options)
     if not transactions:
@@ -95,11 +96,11 @@ def build(
             f"{options.rule.max_turns} turns of {made_of}. Try another --chains, --min-turns or --max-turns"
         )
     split_rule = replace(options.split_rule, policy=options.split or builder.split)
-    assigned = assign(transactions, raw_splits, split_rule, builder.official)
+    assigned = assign(transactions, raw_splits, split_rule, official)
     parts: dict[str, list[Transaction]] = {split: [] for split in SPLITS}
     for transaction, part in zip(transactions, assigned, strict=True):
         parts[part].append(transaction)
-    stands_for = _published_splits(raw_splits, assigned, split_rule, builder.official)
+    stands_for = _published_splits(raw_splits, assigned, split_rule, official)
 
     captions = read_texts(options.image_captions) if options.image_captions else {}
     proxies = _proxies(raw, transactions, captions, options, progress=progress)
@@ -113,15 +114,14 @@ def build(
         "schema_version": SCHEMA_VERSION,
         "revision": revision(parts, galleries, protocol),
         "builder": builder_name,
+        "options": _options(builder, options.extra),
         "licence": builder.licence,
         "sources": _sources(builder, raw_path, captions, options),
         "chains": chains,
         "split": asdict(split_rule),
         "protocol": asdict(protocol),
         "statistics": statistics(parts, galleries),
-        "published": [
-            _compare(published, transactions, raw_splits, builder.official) for published in builder.published
-        ],
+        "published": [_compare(published, transactions, raw_splits, official) for published in builder.published],
         "audit": audit(parts),
         "faults": raw.faults.to_json(),
         "notes": raw.notes,
@@ -163,6 +163,7 @@ def _transactions(
                 "this data comes as finished sessions: leave --chains out, or chain raw FashionIQ with "
                 "`mtbench build fashioniq`"
             )
+        _refuse_chain_options(options)
         kept = []
         for session, split in zip(raw.sessions, raw.session_splits, strict=True):
             if options.rule.min_turns <= len(session.turns) <= options.rule.max_turns:
@@ -172,7 +173,7 @@ def _transactions(
         return (
             [s for s, _ in kept],
             [split for _, split in kept],
-            {"policy": "released", **asdict(options.rule)},
+            {"policy": "released", "min_turns": options.rule.min_turns, "max_turns": options.rule.max_turns},
         )
     policy = options.chains or builder.chains
     pairs = _chainable(raw, options)
@@ -183,6 +184,22 @@ def _transactions(
         "self_loops": options.self_loops,
     }
     return transactions, raw_splits, {"policy": policy, **parameters, "pairs": len(pairs)}
+
+
+def _refuse_chain_options(options: BuildOptions) -> None:
+    """Refuse what only has a meaning where chains are made; the defaults of the command line may stand."""
+    usual = BuildOptions()
+    given = {
+        "--cycles": options.rule.cycles != usual.rule.cycles,
+        "--same-category": options.same_category != usual.same_category,
+        "--self-loops": options.self_loops != usual.self_loops,
+    }
+    names = [name for name, differs in given.items() if differs]
+    if names:
+        raise MtbenchError(
+            f"this data comes as finished sessions: {' and '.join(names)} {'do' if len(names) > 1 else 'does'} not "
+            "apply, leave it out"
+        )
 
 
 def _chainable(raw: RawDataset, options: BuildOptions) -> list[Pair]:
@@ -238,6 +255,18 @@ def _proxies(
     return Proxies({image: captions[image] for image in images & captions.keys()}, raw.attributes, files)
 
 
+def _options(builder: Builder, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The builder's own options as JSON, defaults included; of a path only its name, the same on every machine."""
+    values = {}
+    for option in builder.options:
+        name = option.name.replace("-", "_")
+        value = given.get(name, option.default)
+        several = list(value or ()) if option.multiple and not isinstance(value, str) else [value]
+        plain = [Path(v).resolve().name if option.type is Path and v is not None else v for v in several]
+        values[name] = plain if option.multiple else plain[0]
+    return values
+
+
 def _sources(
     builder: Builder, raw_path: Path, captions: Mapping[str, str], options: BuildOptions
 ) -> list[dict[str, Any]]:
@@ -257,12 +286,21 @@ def _sources(
                     "as_published": sha256 == source.sha256,
                 }
             )
-    if not builder.sources and raw_path.is_file():
-        size = raw_path.stat().st_size
-        found.append({"path": raw_path.name, "sha256": file_sha256(raw_path), "size": size})
+    if not builder.sources:
+        found += [
+            {"path": path.name, "sha256": file_sha256(path), "size": path.stat().st_size}
+            for path in ([raw_path] if raw_path.is_file() else _top_level(raw_path))
+        ]
     if options.image_captions:
         found.append({"path": options.image_captions.name, "sha256": json_sha256(captions), "role": "captions"})
     return found
+
+
+def _top_level(folder: Path) -> list[Path]:
+    """The files directly in a raw folder of no declared layout, but hidden ones; pictures lie in folders below."""
+    if not folder.is_dir():
+        return []
+    return [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
 
 
 def _compare(

@@ -57,7 +57,7 @@ COLUMNS: dict[str, tuple[str, bool, str]] = {
     "target": ("sc:Text", False, "The image to find at the end"),
     "source_pairs": ("sc:Text", True, "The single-turn annotations that were chained"),
     "flags": ("sc:Text", True, "Known faults of the transaction"),
-    "image_id": ("sc:Text", False, "Unique name of the image"),
+    "image_id": ("sc:Text", False, "Name of the image, which has a row for each category it is in"),
     "category": ("sc:Text", False, "Category, which has a gallery of its own"),
     "subcategory": ("sc:Text", False, "Finer category, where the source has one"),
     "caption": ("sc:Text", False, "Machine caption, where there is one"),
@@ -70,6 +70,10 @@ COLUMNS: dict[str, tuple[str, bool, str]] = {
 """Type, whether it is a list, and meaning of each column that `mtbench build` writes."""
 
 
+KEYS = {"transactions": ("transaction_id",), "images": ("image_id", "category")}
+"""The columns that tell the rows of a table apart."""
+
+
 def croissant(
     manifest: Mapping[str, Any],
     tables: Mapping[str, Iterable[str]],
@@ -78,28 +82,25 @@ def croissant(
     """JSON-LD for croissant.json; the same input gives the same output.
 
     Args:
-        manifest: the content of benchmark.json; ``date_published`` and ``cite_as`` are taken from it.
+        manifest: the content of benchmark.json.
         tables: the columns of each record set, ``{"transactions/test": ["transaction_id", ...], ...}``; its
             rows are in the file of that name with ``.parquet``.
         files: SHA-256 and size in bytes of each file by its path in the benchmark.
     """
     name, revision = manifest["name"], manifest["revision"]
-    document: dict[str, Any] = {
+    return {  # without datePublished: a build has no date of its own, it would change the file each time
         "@context": CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": name,
         "description": f"{name}: transactions of several turns for composed image retrieval",
-        "citeAs": manifest.get("cite_as", f"{name}, revision {revision}, built by mtbench"),
+        "citeAs": f"{name}, revision {revision}, built by mtbench",
         "license": manifest.get("licence") or "unknown",
         "version": f"1.0.0+{revision[:12]}",
         "isLiveDataset": False,
         "distribution": [_file(path, *files[path]) for path in sorted(files)],
         "recordSet": [_record_set(table, tables[table]) for table in sorted(tables)],
     }
-    if "date_published" in manifest:  # a build has no date of its own: it would change the file each time
-        document["datePublished"] = manifest["date_published"]
-    return document
 
 
 def _file(path: str, sha256: str, size: int) -> dict[str, Any]:
@@ -116,13 +117,13 @@ def _file(path: str, sha256: str, size: int) -> dict[str, Any]:
 
 def _record_set(table: str, columns: Iterable[str]) -> dict[str, Any]:
     kind, _, split = table.partition("/")
-    key = {"transactions": "transaction_id", "images": "image_id"}[kind]
+    keys = [{"@id": f"{table}/{column}"} for column in KEYS[kind]]
     return {
         "@type": "cr:RecordSet",
         "@id": table,
         "name": table,
         "description": f"The {kind} of the {split} split.",
-        "key": {"@id": f"{table}/{key}"},
+        "key": keys if len(keys) > 1 else keys[0],
         "field": [_field(table, column) for column in columns],
     }
 

@@ -115,7 +115,7 @@ def describe(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dict[
     images = {row["image_id"]: row for part in rows.values() for row in part}
     found = {}
     for proxy, column in (("caption", "caption"), ("attributes", "attributes"), ("image", "sha256")):
-        known = sorted([image, row[column]] for image, row in images.items() if row[column])
+        known = sorted([image, row[column]] for image, row in images.items() if row.get(column))
         if known:
             found[proxy] = {"coverage": round(len(known) / len(images), 4), "sha256": json_sha256(known)}
     return found
@@ -128,11 +128,12 @@ def index_files(folder: Path, wanted: set[str], *, progress: bool = True) -> dic
         path below the folder and SHA-256, by image id.
 
     Raises:
-        MtbenchError: no such folder, no wanted image in it, or two files for one image.
+        MtbenchError: no such folder, no wanted image in it, two files for one image, or a link out of the folder.
     """
     if not folder.is_dir():
         raise MtbenchError(f"the image folder {folder} does not exist")
     problems = Problems(folder)
+    home = folder.resolve()
     paths: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() not in SUFFIXES or not path.is_file():
@@ -143,6 +144,8 @@ def index_files(folder: Path, wanted: set[str], *, progress: bool = True) -> dic
         if image is not None:
             if image in paths:
                 problems.add(image, f"two files: {paths[image].relative_to(folder)}, {below}")
+            if not path.resolve().is_relative_to(home):
+                problems.add(image, f"{below} is a link that leads out of the folder")
             paths[image] = path
     problems.raise_if_any()
     if not paths:

@@ -61,6 +61,7 @@ class RawDataset:
         image_lists: published candidates by (published split, category).
         attributes: words for images, where the data has them.
         subcategories: a finer label of images, where the data has one.
+        official: which part each published split is, where the data decides that; the builder's ``official`` if None.
         faults: what was wrong, counted.
         notes: further facts for the report, one sentence each.
     """
@@ -71,6 +72,7 @@ class RawDataset:
     image_lists: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     attributes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     subcategories: dict[str, str] = field(default_factory=dict)
+    official: Mapping[str, str] | None = None
     faults: Faults = field(default_factory=Faults)
     notes: list[str] = field(default_factory=list)
 

@@ -61,7 +61,7 @@ def write_benchmark(
         local: facts about this machine (``local.json``): where the image files are. Never hashed, never uploaded.
         overwrite: replace a folder that is there.
     """
-    with atomic_folder(out, overwrite=overwrite) as folder:
+    with atomic_folder(out, replaces="benchmark.json" if overwrite else None) as folder:
         files = {}
         for kind, schema in SCHEMAS.items():
             (folder / kind).mkdir()

@@ -9,18 +9,19 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
 import mtbench
 from mtbench.core.errors import MtbenchError, unknown
-from mtbench.core.files import check_folder, json_sha256
+from mtbench.core.files import check_folder, file_sha256, json_sha256
 from mtbench.core.options import construct, known_options
 from mtbench.core.registry import EVALUATORS, MODELS
+from mtbench.core.source import library_sha256, source_sha256
 from mtbench.data.benchmark import Benchmark
 from mtbench.evaluation.ranker import Query, Ranker, check_model, headline
-from mtbench.evaluation.record import Phases, environment, source_sha256
+from mtbench.evaluation.record import Phases, environment
 from mtbench.evaluation.results import SCHEMA_VERSION, read_result, write_result
 from mtbench.evaluation.study import Evaluator, Study
 from mtbench.features.manifest import read_manifest
@@ -147,6 +148,7 @@ def _identity(
         "model": name,
         "source_sha256": source_sha256(plugin),
         "options": options,
+        "option_files": {k: file_sha256(Path(v)) for k, v in options.items() if _is_file(v)},
         "benchmark": benchmark.name,
         "revision": benchmark.revision,
         "proxies": benchmark.manifest.get("proxies", {}),
@@ -157,8 +159,9 @@ def _identity(
         "seed": settings.seed,
         "limit": settings.limit,
         "depth": settings.depth,
-        "evaluators": ["recall", *(name for name in settings.evaluators if name != "recall")],
+        "evaluators": {name: source_sha256(EVALUATORS.get(name)) for name in ("recall", *settings.evaluators)},
         "mtbench": mtbench.__version__,
+        "library_sha256": library_sha256(),
     }
     plain: dict[str, Any] = json.loads(json.dumps(identity, default=str))  # options may hold paths
     return plain
@@ -214,7 +217,7 @@ def _plain(value: Any, what: str) -> dict[str, Any]:
     if value is not None and not isinstance(value, Mapping):
         raise MtbenchError(f"{what} must return a mapping of what it found, or None, not {type(value).__name__}")
     try:
-        found: dict[str, Any] = json.loads(json.dumps(dict(value or {}), default=number))
+        found: dict[str, Any] = json.loads(json.dumps(dict(value or {}), default=number, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise MtbenchError(f"{what} must return what can be written as JSON: {error}") from error
     return found
@@ -223,15 +226,24 @@ def _plain(value: Any, what: str) -> dict[str, Any]:
 def _features(benchmark: Benchmark, name: str, words: str, phases: Phases, *, progress: bool) -> Features:
     """Stored features; TF-IDF of the words is made on demand, under a name that tells the words.
 
-    Features that somebody encoded under the plain name go first.
+    Features that somebody encoded under the plain name go first, if they are of these words.
     """
-    if name == DEFAULT_FEATURES and name not in names(benchmark):
+    if name == DEFAULT_FEATURES and not _is_stored(benchmark, name, words):
         name = f"{DEFAULT_FEATURES}-{words.replace('+', '-')}"
         if name not in names(benchmark):
             with phases.phase("encode"):
                 encoder = build_encoder(DEFAULT_FEATURES, {"text": words})
                 return encode(benchmark, encoder, name, spec=DEFAULT_FEATURES, progress=progress)
     return open_features(benchmark, name)
+
+
+def _is_file(value: object) -> TypeGuard[str]:
+    """Whether an option names a file, such as weights, whose content then counts."""
+    return isinstance(value, (str, Path)) and Path(value).is_file()
+
+
+def _is_stored(benchmark: Benchmark, name: str, words: str) -> bool:
+    return name in names(benchmark) and open_features(benchmark, name).proxy == words
 
 
 def _slug(name: str) -> str:

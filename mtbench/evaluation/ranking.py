@@ -246,7 +246,12 @@ def _distinct_rows(vectors: Array) -> tuple[Indices, Indices]:
     if any(not np.array_equal(vectors[i], vectors[first[column_of[i]]]) for i in repeats):
         # Two rows share a hash and differ: one pair in 2^64. Compare the rows themselves, slowly.
         _, first, column_of = np.unique(vectors, axis=0, return_index=True, return_inverse=True)
-    return first.astype(np.int64), column_of.reshape(-1).astype(np.int64)
+    # In the order of the gallery: hashes of bytes differ from process to process, and with the order of the columns
+    # the last bits of a product can too.
+    order = np.argsort(first)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return first[order].astype(np.int64), place[column_of.reshape(-1)].astype(np.int64)
 
 
 def _normalised(vectors: Array) -> Array:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import inspect
 import platform
 import subprocess
 import time
@@ -32,14 +30,6 @@ def environment() -> dict[str, Any]:
         "packages": versions,
         "git": _git(Path(mtbench.__file__).parent),
     }
-
-
-def source_sha256(plugin: type) -> str:
-    """Hash of the file that defines a plugin: an edited model is another model."""
-    try:
-        return hashlib.sha256(Path(inspect.getfile(plugin)).read_bytes()).hexdigest()
-    except (OSError, TypeError):  # defined in a session, not in a file
-        return ""
 
 
 class Phases:

@@ -55,7 +55,7 @@ def read_result(folder: Path) -> dict[str, Any] | None:
 def write_result(folder: Path, record: Mapping[str, Any], study: Study, *, tag: str) -> None:
     """Write the folder, whole or not at all; ``tag`` names the system in TREC files."""
     run, transactions = _run(study), study.transactions
-    with atomic_folder(folder, overwrite=True) as temporary:
+    with atomic_folder(folder, replaces="result.json") as temporary:
         write_run(temporary / "run.parquet", run, tag=tag)
         blank = _blank_name(run, transactions)
         if blank is None:

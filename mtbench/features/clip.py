@@ -55,6 +55,7 @@ class Clip:
             "model": model_name(self.model),
             "weights": checkpoint_sha256(self._folder),
             "transformers": version("transformers"),
+            "torch": version("torch"),
             "pillow": version("pillow"),
         }
 

@@ -87,10 +87,17 @@ def all_texts(benchmark: Benchmark) -> list[str]:
 
 
 def training_part(benchmark: Benchmark) -> tuple[list[Image], list[str]]:
-    """What an encoder may learn from: the images of the train galleries and the feedback of the train turns.
+    """What an encoder may learn from: the images and the feedback of the train transactions.
 
-    Both are sorted and unique, because one pair of images takes part in many transactions.
+    Under the gallery rule ``split-list`` the published training images belong to it as well; under ``all-images``
+    the train gallery holds the test images too, and teaches nothing. Both lists are sorted and unique, because
+    one pair of images takes part in many transactions.
     """
-    ids = {i for (split, _), gallery in benchmark.galleries.items() if split == "train" for i in gallery.image_ids}
+    transactions = benchmark.transactions("train")
+    ids = {image_id for transaction in transactions for image_id in transaction.images}
+    if benchmark.protocol.gallery == "split-list":
+        for (split, _), gallery in benchmark.galleries.items():
+            if split == "train":
+                ids.update(gallery.image_ids)
     texts = {text for history in benchmark.histories("train") for text in history.feedback}
     return [benchmark.images[i] for i in sorted(ids)], sorted(texts)

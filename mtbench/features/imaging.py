@@ -34,6 +34,7 @@ def files_of(images: Sequence[Image], folder: Path | None) -> dict[str, Path]:
     if folder is None:
         raise MtbenchError(f"the benchmark knows no image folder. {REBUILD}")
     problems = Problems(f"images in {folder}", hint=REBUILD)
+    home = folder.resolve()
     files: dict[str, Path] = {}
     for image in images:
         path = PurePath(image.path or "")
@@ -43,6 +44,8 @@ def files_of(images: Sequence[Image], folder: Path | None) -> dict[str, Path]:
             problems.add(image.image_id, f"{image.path} leads out of the image folder")
         elif not (folder / path).is_file():
             problems.add(image.image_id, f"{image.path} does not exist")
+        elif not (folder / path).resolve().is_relative_to(home):
+            problems.add(image.image_id, f"{image.path} is a link that leads out of the image folder")
         else:
             files[image.image_id] = folder / path
     problems.raise_if_any()

@@ -10,6 +10,7 @@ from typing import Any
 from mtbench.core.errors import MtbenchError, Problems
 from mtbench.core.files import json_sha256
 from mtbench.core.options import options_of
+from mtbench.core.source import source_sha256
 from mtbench.data.benchmark import Benchmark
 from mtbench.features.content import Content
 from mtbench.features.imaging import files_sha256
@@ -41,7 +42,7 @@ def make_manifest(
         "name": name,
         "benchmark": benchmark.name,
         "revision": wanted.revision,
-        "encoder": {"class": kind, "spec": spec or kind, "options": options_of(encoder)},
+        "encoder": {"class": kind, "spec": spec or kind, "options": options_of(encoder), "source": _source(encoder)},
         "settings": encoder.settings(),
         "proxy": encoder.proxy,
         "reads_text": encoder.reads_text,
@@ -59,12 +60,19 @@ def make_manifest(
 
 
 def key_of(manifest: dict[str, Any]) -> str:
-    """The key of features: the hash of the encoder's class and settings, and of all that went in.
+    """The key of features: the hash of the encoder's class, source and settings, and of all that went in.
 
     How the encoder was asked for (its spec, and options such as a batch size) is no part of it.
     """
     parts = {part: manifest[part] for part in ("proxy", "settings", "content", "files")}
-    return json_sha256({**parts, "class": manifest["encoder"]["class"]})
+    made = {part: manifest["encoder"][part] for part in ("class", "source") if manifest["encoder"].get(part)}
+    return json_sha256({**parts, **made})
+
+
+def _source(encoder: Encoder) -> str | None:
+    """The hash of a user's own encoder's file; mtbench's are known by their settings."""
+    own = type(encoder).__module__.partition(".")[0] != "mtbench"
+    return source_sha256(type(encoder)) if own else None
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

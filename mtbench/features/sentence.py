@@ -61,6 +61,7 @@ class Sentence:
             "text": self.text,
             "sentence-transformers": version("sentence-transformers"),
             "transformers": version("transformers"),
+            "torch": version("torch"),
         }
 
     def fit(self, images: Sequence[Image], texts: Sequence[str]) -> None:

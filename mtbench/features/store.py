@@ -7,7 +7,8 @@
 
 On disk, in ``BENCHMARK/features/NAME/``: ``features.json`` (how the vectors were made, for which revision),
 ``images.npy`` and ``texts.npy`` (float32, one row each), ``images.json`` and ``texts.json`` (what the rows
-are). Work in progress is in ``.NAME.partial/`` beside it and goes on after a stop.
+are). Work in progress is in ``.NAME.partial/`` beside it and goes on after a stop; ``.NAME.lock`` keeps a second
+process waiting until the first is done.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from __future__ import annotations
 import logging
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from mtbench.features.chunks import Chunks
 from mtbench.features.content import Checked, Content, content, training_part
 from mtbench.features.imaging import ImageFileError, open_pictures
 from mtbench.features.joined import JoinedFeatures
+from mtbench.features.lock import alone
 from mtbench.features.manifest import make_manifest, read_manifest
 from mtbench.features.protocol import PROXIES, Encoder
 from mtbench.features.stored import StoredFeatures
@@ -71,8 +74,8 @@ def encode(
 
     Args:
         benchmark: what to encode.
-        encoder: any object of the protocol. For texts that turn up later it is made again from ``spec`` and
-            from its attributes that are called as its options.
+        encoder: any object of the protocol. For texts that turn up later, when the features are opened by
+            name, a registered one is made again from ``spec`` and from its attributes called as its options.
         name: of the features: letters, digits, ``.``, ``_`` and ``-``.
         folder: where features are kept; ``features`` in the benchmark by default.
         batch: images or texts handed to the encoder at once, and saved at once.
@@ -93,16 +96,13 @@ def encode(
         encoder.check(wanted.images, wanted.texts, benchmark.image_folder)
     manifest = make_manifest(benchmark, encoder, name, wanted, spec=spec, progress=progress)
     final = root / name
-    if final.exists() and _is_done(final, manifest["key"], overwrite=overwrite):
-        logger.info("features %s are there already", final)
-        return StoredFeatures(benchmark, final)
-    chunks = _chunks(root / f".{name}.partial", key=manifest["key"], batch=batch)
-    encoder.fit(*training_part(benchmark))
-    _encode_images(chunks, wanted, encoder, benchmark.image_folder, progress=progress)
-    chunks.run("texts", wanted.texts, encoder.encode_texts, label=_short, progress=progress and encoder.reads_text)
-    manifest["dim"] = chunks.dim
-    _publish(chunks, wanted, manifest, final)
-    return StoredFeatures(benchmark, final)
+    if not _is_done(final, manifest["key"], overwrite=overwrite):
+        with _alone(root, name):
+            if not _is_done(final, manifest["key"], overwrite=overwrite):  # by another process, while this one waited
+                _make(benchmark, encoder, wanted, manifest, final, batch=batch, progress=progress)
+                return StoredFeatures(benchmark, final, encoder=encoder)
+    logger.info("features %s are there already", final)
+    return StoredFeatures(benchmark, final, encoder=encoder)
 
 
 def open_features(benchmark: Benchmark, name: str, *, folder: Path | None = None) -> StoredFeatures | JoinedFeatures:
@@ -144,6 +144,8 @@ def _root(benchmark: Benchmark, folder: Path | None) -> Path:
 
 def _is_done(final: Path, key: str, *, overwrite: bool) -> bool:
     """Whether the features are there; an error if something else is, and must not be replaced."""
+    if not final.exists():
+        return False
     if not (final / "features.json").is_file():
         raise MtbenchError(f"{final} exists, but holds no features. Give another --name")
     if overwrite:
@@ -153,6 +155,39 @@ def _is_done(final: Path, key: str, *, overwrite: bool) -> bool:
             f"{final} holds features made from other settings, images or texts. Give another --name, or add --overwrite"
         )
     return True
+
+
+@contextmanager
+def _alone(root: Path, name: str) -> Iterator[None]:
+    """Keep other processes off the working folder of these features."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(alone(root / f".{name}.lock"))
+        except OSError as error:
+            raise MtbenchError(f"cannot write {_work(root / name)}: {error.strerror}") from error
+        yield
+
+
+def _make(
+    benchmark: Benchmark,
+    encoder: Encoder,
+    wanted: Content,
+    manifest: dict[str, Any],
+    final: Path,
+    *,
+    batch: int,
+    progress: bool,
+) -> None:
+    """Encode in the working folder, and put the whole in its place."""
+    chunks = _chunks(_work(final), key=manifest["key"], batch=batch)
+    encoder.fit(*training_part(benchmark))
+    _encode_images(chunks, wanted, encoder, benchmark.image_folder, progress=progress)
+    chunks.run("texts", wanted.texts, encoder.encode_texts, label=_short, progress=progress and encoder.reads_text)
+    _publish(chunks, wanted, {**manifest, "dim": chunks.dim}, final)
+
+
+def _work(final: Path) -> Path:
+    return final.with_name(f".{final.name}.partial")
 
 
 def _chunks(folder: Path, *, key: str, batch: int) -> Chunks:

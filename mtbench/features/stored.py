@@ -24,6 +24,12 @@ SAMPLE = 8
 class StoredFeatures:
     """The vectors of one encoder for one benchmark; satisfies `mtbench.models.protocol.Features`.
 
+    Args:
+        benchmark: what was encoded.
+        path: the folder.
+        encoder: what to ask for texts that are not stored; made again from ``features.json`` by default, which
+            works for registered encoders.
+
     Attributes:
         name: the name of the folder.
         proxy: what stood for the images.
@@ -34,8 +40,9 @@ class StoredFeatures:
         MtbenchError: damaged, or made for another revision or other captions of the benchmark.
     """
 
-    def __init__(self, benchmark: Benchmark, path: Path) -> None:
+    def __init__(self, benchmark: Benchmark, path: Path, *, encoder: Encoder | None = None) -> None:
         self.path = path
+        self._given = encoder
         self.name = path.name
         self._benchmark = benchmark
         self.manifest = read_manifest(path)
@@ -119,9 +126,8 @@ class StoredFeatures:
     def _encoder(self) -> Encoder:
         """The encoder made and fitted as it was, and tried on stored texts."""
         what = f"features {self.name!r}: a text that is not stored"
-        made = self.manifest["encoder"]
         try:
-            encoder: Encoder = construct(ENCODERS.get(made["spec"]), made["options"], what=f"encoder {made['spec']!r}")
+            encoder = self._given if self._given is not None else self._made_again()
         except MtbenchError as error:
             raise MtbenchError(f"{what} needs its encoder, which cannot be made again: {error}") from error
         encoder.fit(*training_part(self._benchmark))
@@ -130,6 +136,25 @@ class StoredFeatures:
             changed = {k: v for k, v in encoder.settings().items() if self.manifest["settings"].get(k) != v}
             raise MtbenchError(f"{what} needs its encoder, which now gives other vectors {changed}. {self._again}")
         return encoder
+
+    def _made_again(self) -> Encoder:
+        """A registered encoder with the options it had.
+
+        A file or module that ``features.json`` names is not imported: the folder may come from somebody else,
+        who would choose what code runs here.
+        """
+        made = self.manifest["encoder"]
+        spec: str = made["spec"]
+        plugin: type[Encoder] | None = ENCODERS.get(spec) if ":" not in spec else None
+        for _, registered in ENCODERS.loaded() if plugin is None else ():
+            if spec == f"{registered.__module__}:{registered.__qualname__}":
+                plugin = registered
+        if plugin is None:
+            raise MtbenchError(
+                f"{spec} is not registered, and code that features.json names is not run. In Python, the features "
+                f"that encode(benchmark, encoder, {self.name!r}) returns ask the encoder given. {self._again}"
+            )
+        return construct(plugin, made["options"], what=f"encoder {spec!r}")
 
     def _encode(self, encoder: Encoder, texts: list[str]) -> Array:
         vectors = np.asarray(encoder.encode_texts(texts), np.float32)

@@ -1,0 +1,37 @@
+"""The source of plugins and of this package, known by its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+import mtbench
+from mtbench.core.files import file_sha256
+
+
+def source_sha256(plugin: type) -> str:
+    """Hash of what defines a plugin: an edited plugin is another one. Empty for one without a file.
+
+    The Python files beside its own count too, because it may import them; of a plugin in this package that is
+    `library_sha256`.
+    """
+    try:
+        file = Path(inspect.getfile(plugin))
+        if file.is_relative_to(Path(mtbench.__file__).parent):
+            return file_sha256(file)
+        return _hash_of(sorted(file.parent.glob("*.py")))
+    except (OSError, TypeError):  # defined in a session, not in a file
+        return ""
+
+
+@lru_cache(maxsize=1)
+def library_sha256() -> str:
+    """Hash of every Python file of this package: a result of other code is another result."""
+    return _hash_of(sorted(Path(mtbench.__file__).parent.rglob("*.py")))
+
+
+def _hash_of(files: Iterable[Path]) -> str:
+    return hashlib.sha256("".join(file_sha256(file) for file in files).encode()).hexdigest()
