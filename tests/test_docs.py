@@ -84,6 +84,39 @@ def test_the_evaluator_of_the_recipe_runs_beside_the_headline(tmp_path: Path) ->
     assert name in record["seconds"]
 
 
+def test_the_builder_of_the_recipe_builds(tmp_path: Path) -> None:
+    (recipe,) = re.findall(r"```python\n(from mtbench[^`]*class Hats:.*?)```", CONTRIBUTING, re.DOTALL)
+    (tmp_path / "hats.py").write_text(recipe, encoding="utf-8")
+    made = CliRunner().invoke(
+        main, ["build", f"{tmp_path / 'hats.py'}:Hats", "--raw", str(tmp_path), "--out", str(tmp_path / "made")]
+    )
+    assert made.exit_code == 0, made.output
+    assert re.search(r"^train +1 +1 +3$", made.output, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"train"),', '"valid"),', "its split 'valid' is none of `official`: train, val"),
+        ('("is red",)', '"is red"', "its feedback must be a tuple of texts, not 'is red'"),
+        ("hats.1", "hats.0", "a second pair has this id"),
+        ("return RawDataset(", "return list(", "must return a RawDataset"),
+    ],
+)
+def test_what_a_builder_must_not_hand_over_is_refused_and_nothing_is_left(
+    old: str, new: str, message: str, tmp_path: Path
+) -> None:
+    (recipe,) = re.findall(r"```python\n(from mtbench[^`]*class Hats:.*?)```", CONTRIBUTING, re.DOTALL)
+    wrong = recipe.replace(old, new).replace("pairs=[", "[") if "list(" in new else recipe.replace(old, new)
+    (tmp_path / "hats.py").write_text(wrong, encoding="utf-8")
+    made = CliRunner().invoke(
+        main, ["build", f"{tmp_path / 'hats.py'}:Hats", "--raw", str(tmp_path), "--out", str(tmp_path / "made")]
+    )
+    assert made.exit_code == 2, made.output
+    assert message in made.output
+    assert not (tmp_path / "made").exists()
+
+
 def test_every_file_that_the_documents_point_to_is_there() -> None:
     for text in (README, CONTRIBUTING):
         for link in re.findall(r"\]\(([^)#:]+)\)", text):

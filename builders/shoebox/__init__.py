@@ -24,6 +24,8 @@ from mtbench.core.errors import MtbenchError
 from mtbench.data.raw import Option, Published, RawDataset
 from mtbench.data.sources import Source
 
+LARGEST = 100_000
+
 
 class Shoebox:
     """Shoebox: drawn shoes with known attributes, any number of them."""
@@ -50,9 +52,11 @@ class Shoebox:
         """
         from builders.shoebox.generate import ShoeboxOptions, generate
 
+        if size > LARGEST:
+            raise MtbenchError(f"shoebox: --size may be {LARGEST:,} at most, not {size:,}")
         try:
             generate(raw, ShoeboxOptions(images=size, seed=seed, width=width, height=width * 3 // 4))
-        except (ValueError, FileExistsError) as error:
+        except (ValueError, OSError) as error:
             raise MtbenchError(f"shoebox: {error}") from error
         return {"images": raw / "images", "image_captions": raw / "image_captions.json"}
 

@@ -100,6 +100,9 @@ def result_table(records: Sequence[Mapping[str, Any]]) -> str:
         lines.append(f"This split leaks: {leaked:,} transactions end in a training pair. See mtbench audit.")
     if first["split"] != "test":
         lines.append(f"The {first['split']} part is one that models learn from or choose their options on.")
+    for record in records:
+        if record["ties_optimistic"]["mean"] - record["ties_pessimistic"]["mean"] > 0.5:
+            lines.append(f"{record['model']} gives most candidates one score: it had next to nothing to rank by.")
     proxies = sorted({record["proxy"] for record in records} - {"none"})
     if len(proxies) > 1:
         lines.append(f"Not comparable with each other: different things stood for the images ({', '.join(proxies)}).")

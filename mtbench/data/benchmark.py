@@ -42,7 +42,7 @@ class Benchmark:
             self.name: str = self.manifest["name"]
             self.revision: str = self.manifest["revision"]
             self.protocol = Protocol(**self.manifest["protocol"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise MtbenchError(f"{manifest} is not a benchmark manifest: {error!r}. Build it again.") from error
         if version != SCHEMA_VERSION:
             raise MtbenchError(f"{manifest} has schema version {version}; this mtbench reads {SCHEMA_VERSION}")

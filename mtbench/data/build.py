@@ -86,6 +86,7 @@ def build(
         if lacking:
             raise lacking
     raw = builder.read(raw_path, **options.extra)
+    _check_raw(builder_name, raw, builder.official)
     official = builder.official if raw.official is None else raw.official
 
     transactions, raw_splits, chains = _transactions(builder, raw, options)
@@ -200,6 +201,23 @@ def _refuse_chain_options(options: BuildOptions) -> None:
             f"this data comes as finished sessions: {' and '.join(names)} {'do' if len(names) > 1 else 'does'} not "
             "apply, leave it out"
         )
+
+
+def _check_raw(name: str, raw: RawDataset, official: Mapping[str, str]) -> None:
+    """Refuse what a builder must not hand over, before anything is made of it."""
+    if not isinstance(raw, RawDataset):
+        raise MtbenchError(f"the builder {name!r} must return a RawDataset, not {type(raw).__name__}")
+    problems = Problems(f"the builder {name!r}")
+    known, seen = raw.official or official, set()
+    for pair in raw.pairs:
+        if pair.split not in known:
+            problems.add(pair.pair_id, f"its split {pair.split!r} is none of `official`: {', '.join(known)}")
+        if not isinstance(pair.feedback, tuple) or not all(isinstance(text, str) for text in pair.feedback):
+            problems.add(pair.pair_id, f"its feedback must be a tuple of texts, not {pair.feedback!r}")
+        if pair.pair_id in seen:
+            problems.add(pair.pair_id, "a second pair has this id")
+        seen.add(pair.pair_id)
+    problems.raise_if_any()
 
 
 def _chainable(raw: RawDataset, options: BuildOptions) -> list[Pair]:
