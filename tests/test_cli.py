@@ -468,3 +468,13 @@ def test_a_broken_model_stops_nothing_that_was_finished_before(place: Path) -> N
     command = ["evaluate", "random", "bad.py:Bad", "bm25", "--benchmark", "letters"]
     assert "mtbench: bad.py:Bad: Bad.score gives no numbers" in refused(*command)
     assert [path.name.partition("-")[0] for path in Path("letters/results").iterdir()] == ["random"]
+
+
+def test_a_share_that_has_no_effect_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("pairs.csv").write_text("a,b,c\nx,y,is red\ny,z,is blue\n", encoding="utf-8")
+    command = "build pairs --raw pairs.csv --out new --reference a --target b --feedback c --test-share 0.5"
+    refused = CliRunner().invoke(main, [*command.split(), "--split", "official"])
+    assert refused.exit_code == 2
+    assert "--test-share has no effect on the official split" in refused.output
+    assert not Path("new").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,9 +49,7 @@ COMMON = (
     click.Option(
         ["--test-share"],
         type=float,
-        default=0.15,
-        show_default=True,
-        help="The same for test, under a re-split.",
+        help="The same for test, under a re-split. [default: 0.15]",
     ),
     click.Option(["--split-seed"], type=int, default=0, show_default=True, help="Seed of the split's hash."),
     click.Option(
@@ -160,11 +159,12 @@ def _run(
         if given is not None and out.is_dir() and given.resolve().is_relative_to(out.resolve()):
             raise MtbenchError(f"{given} lies in {out}, which is to be written; give another --out")
     rule = Rule(options.pop("min_turns"), options.pop("max_turns"), options.pop("cycles"))
-    split_rule = SplitRule(
-        dev_share=options.pop("dev_share"),
-        test_share=options.pop("test_share"),
-        seed=options.pop("split_seed"),
-    )
+    split_rule = SplitRule(dev_share=options.pop("dev_share"), seed=options.pop("split_seed"))
+    test_share = options.pop("test_share")
+    if test_share is not None:
+        if (options["split"] or builder.split) == "official":
+            raise MtbenchError("--test-share has no effect on the official split: add --split edge-target-disjoint")
+        split_rule = replace(split_rule, test_share=test_share)
     own = {key: options.pop(key) for key in [option.name.replace("-", "_") for option in builder.options]}
     if fetch and not builder.sources:
         raise MtbenchError(
