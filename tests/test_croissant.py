@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 
 from mtbench.core.files import file_sha256
 from mtbench.core.types import SPLITS
 from mtbench.data.croissant import croissant
 from mtbench.data.write import SCHEMAS
 
-mlc = pytest.importorskip("mlcroissant")
+mlc = importlib.import_module("mlcroissant")
 
 ROWS: dict[str, list[dict[str, Any]]] = {
     "transactions": [
