@@ -13,7 +13,7 @@ from mtbench.core.types import Image
 
 Array = npt.NDArray[np.float32]
 
-PROXIES = ("image", "user features", "caption", "attributes", "caption+attributes")
+PROXIES = ("image", "user features", "caption", "attributes", "caption+attributes", "truth")
 """What may stand for an image. Scores of different proxies never share a column."""
 
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from mtbench.core.errors import MtbenchError
 from mtbench.core.types import Gallery, History, Image
+from mtbench.data.truth import Truth
 from mtbench.features.protocol import PROXIES, image_text
 
 Array: TypeAlias = npt.NDArray[np.float32]
@@ -60,6 +61,7 @@ class Catalogue:
         words: which words stand for an image: ``caption``, ``attributes``, or ``caption+attributes``.
         features: opens the vectors of images and texts, on first use.
         joiner: what the protocol puts between two captions to make one text.
+        truth: gives what is known for certain about the benchmark, if anything is.
     """
 
     def __init__(
@@ -69,11 +71,13 @@ class Catalogue:
         words: str = "caption",
         features: Callable[[], Features] | None = None,
         joiner: str = " and ",
+        truth: Callable[[], Truth | None] | None = None,
     ) -> None:
         self.words = words
         self.joiner = joiner
         self._images = images
         self._open = features
+        self._truth = truth
         self._used: set[str] = set()
 
     @cached_property
@@ -83,6 +87,19 @@ class Catalogue:
             raise MtbenchError("this model reads features, but none were given. Add --features NAME")
         found = self._open()
         self._used.add(found.proxy)
+        return found
+
+    @cached_property
+    def truth(self) -> Truth:
+        """The true attributes and requests. For oracles only: it shows in the result as the proxy ``truth``.
+
+        Raises:
+            MtbenchError: nothing is known for certain about this benchmark.
+        """
+        found = self._truth() if self._truth else None
+        if found is None:
+            raise MtbenchError("this model reads the true attributes, which this benchmark does not have")
+        self._used.add("truth")
         return found
 
     @property
