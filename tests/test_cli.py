@@ -466,7 +466,10 @@ def test_a_broken_builder_does_not_take_the_help_of_the_others_away(
 def test_a_broken_model_stops_nothing_that_was_finished_before(place: Path) -> None:
     Path("bad.py").write_text("class Bad:\n    def score(self, h, i, c): return None\n")
     command = ["evaluate", "random", "bad.py:Bad", "bm25", "--benchmark", "letters"]
-    assert "mtbench: bad.py:Bad: Bad.score gives no numbers" in refused(*command)
+    found = type_in(*command)
+    assert found.exit_code == 2
+    assert "mtbench: bad.py:Bad: Bad.score gives no numbers" in found.stderr
+    assert re.search(r"^random +none", found.stdout, re.MULTILINE)
     assert [path.name.partition("-")[0] for path in Path("letters/results").iterdir()] == ["random"]
 
 

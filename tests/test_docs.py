@@ -12,7 +12,8 @@ from letters import MODELS, build_letters
 
 from mtbench.cli import main
 from mtbench.core.registry import KINDS
-from mtbench.evaluation.evaluate import Settings, evaluate
+from mtbench.evaluation.evaluate import evaluate
+from mtbench.evaluation.inputs import Settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -68,7 +69,7 @@ def test_the_model_of_the_readme_ranks_by_shared_words(tmp_path: Path) -> None:
 
 def test_the_evaluator_of_the_recipe_runs_beside_the_headline(tmp_path: Path) -> None:
     (recipe,) = re.findall(r"```python\n(class FirstReference:.*?)```", CONTRIBUTING, re.DOTALL)
-    imports = "from mtbench.evaluation.measures import recall\nfrom mtbench.evaluation.ranker import Query\n"
+    imports = "from mtbench.evaluation.cells import cell, hits\n"
     (tmp_path / "studies.py").write_text(imports + recipe, encoding="utf-8")
     (tmp_path / "models.py").write_text(MODELS, encoding="utf-8")
     name = f"{tmp_path / 'studies.py'}:FirstReference"
@@ -78,8 +79,9 @@ def test_the_evaluator_of_the_recipe_runs_beside_the_headline(tmp_path: Path) ->
         tmp_path / "results",
         Settings(evaluators=["recall", name], options={"best": "jabcdiefghklmnopqrs"}),
     )
-    # Of ten dresses g, the first reference of two transactions, is ninth; of nine shirts q is seventh.
-    assert record["studies"] == {name: {"R@8": pytest.approx(1 / 3), "n": 3}}
+    # Of ten dresses g, the first reference of two transactions, is ninth; of nine shirts q is seventh. Macro: 1/2.
+    (row,) = record["studies"][name]["rows"]
+    assert (row["image"], row["n"], row["targets"], row["R@5"], row["R@8"]) == ("first reference", 3, 3, 0, 1 / 2)
     assert "measures" in record
     assert name in record["seconds"]
 

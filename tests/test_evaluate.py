@@ -23,7 +23,8 @@ from mtbench.core.errors import MtbenchError
 from mtbench.core.registry import MODELS as REGISTRY
 from mtbench.data.benchmark import Benchmark
 from mtbench.data.build import BuildOptions, build
-from mtbench.evaluation.evaluate import Settings, evaluate
+from mtbench.evaluation.evaluate import evaluate
+from mtbench.evaluation.inputs import Settings
 from mtbench.evaluation.ranker import Query, Ranker
 from mtbench.evaluation.record import _git
 from mtbench.evaluation.scoring import score_run
@@ -287,7 +288,7 @@ def test_what_changed_is_ranked_again(
     if change == "helper":
         Path(models).with_name("helper.py").write_text("# the models may import it\n", encoding="utf-8")
     if change == "library":
-        monkeypatch.setattr("mtbench.evaluation.evaluate.library_sha256", lambda: "other code")
+        monkeypatch.setattr("mtbench.evaluation.inputs.library_sha256", lambda: "other code")
     if change == "captions":
         again = build_letters(tmp_path, captions={**captions, "a": "a purple dress"}, name="again")
         assert again.revision == letters.revision  # the same task, seen through other words

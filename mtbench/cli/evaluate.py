@@ -6,10 +6,11 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from mtbench.cli.tables import result_table, score_table
+from mtbench.cli.tables import result_table, score_table, study_tables
 from mtbench.core.errors import MtbenchError
 
 BENCHMARK = click.option(
@@ -51,7 +52,20 @@ def encode(
 @click.command()
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True)
 @BENCHMARK
-@click.option("--evaluator", "evaluators", multiple=True, default=["recall"], show_default=True, help="Repeatable.")
+@click.option(
+    "--evaluator",
+    "evaluators",
+    multiple=True,
+    default=["recall"],
+    show_default=True,
+    help="See `mtbench list evaluators`; repeatable. all: every one that can be run.",
+)
+@click.option(
+    "--clean",
+    default="edge",
+    show_default=True,
+    help="The leak that parts clean from leaked transactions: edge, last-edge, final-target, image, ...",
+)
 @click.option("--features", default="tfidf", show_default=True, help="Features that `mtbench encode` made; A+B joins.")
 @click.option("--words", help="caption, attributes or caption+attributes. [default: all there are]")
 @SPLIT
@@ -64,6 +78,7 @@ def evaluate(
     models: Sequence[str],
     benchmark: Path,
     evaluators: Sequence[str],
+    clean: str,
     features: str,
     words: str | None,
     split: str,
@@ -73,13 +88,14 @@ def evaluate(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Rank the whole gallery with one or more models.
+    """Rank the whole gallery with one or more models, and study how they use the history.
 
-    MODEL is a registered name (`mtbench list models`) or your own class, path/to/file.py:Class.
+    MODEL is a registered name (`mtbench list models`), your own class (path/to/file.py:Class), or a file of rankings
+    that any system wrote, which gets the evaluators that final rankings are enough for.
     """
     from mtbench.data.benchmark import load
-    from mtbench.evaluation.evaluate import Settings
     from mtbench.evaluation.evaluate import evaluate as run
+    from mtbench.evaluation.inputs import Settings
 
     if limit is not None and limit < 1:
         raise MtbenchError(f"--limit must be 1 or more, not {limit}")
@@ -91,15 +107,22 @@ def evaluate(
         seed=seed,
         limit=limit,
         evaluators=evaluators,
+        clean=clean,
         options=_pairs(options),
     )
     folder = out or benchmark / "results"
-    records = [run(name, loaded, folder, settings, progress=sys.stderr.isatty()) for name in models]
-    if as_json:
-        click.echo(json.dumps(records, indent=2, ensure_ascii=False))
-    else:
-        click.echo(result_table(records))
-        click.echo(f"\nRuns and records are in {folder}")
+    records: list[dict[str, Any]] = []
+    try:
+        for name in models:
+            records.append(run(name, loaded, folder, settings, progress=sys.stderr.isatty()))
+    finally:  # what is done is shown, even if the next model fails
+        if as_json and len(records) == len(models):
+            click.echo(json.dumps(records, indent=2, ensure_ascii=False))
+        elif records and not as_json:
+            click.echo(result_table(records))
+            for study in study_tables(records):
+                click.echo(f"\n{study}")
+            click.echo(f"\nRuns and records are in {folder}")
 
 
 @click.command()

@@ -7,6 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+INTERVAL = " interval"
+"""Ends the name of an interval beside its measure in the rows of an evaluator."""
+
 
 def table(rows: Iterable[Sequence[Any]], headers: Sequence[str], *, left: bool = False) -> str:
     """Rows under headers, numbers to the right, thousands apart; with ``left``, all columns to the left."""
@@ -22,6 +25,7 @@ def build_report(manifest: Mapping[str, Any], out: Path) -> str:
     """What a build made: counts, published counts beside ours, faults, notes."""
     lines = [counts(manifest), ""]
     lines += [_published(row) for row in manifest["published"]]
+    lines += [_left_out(rule, counts) for rule, counts in manifest.get("left_out", {}).items()]
     leaked = manifest["audit"]["test"]
     if leaked["transactions"]:
         lines.append(
@@ -54,6 +58,10 @@ def counts(manifest: Mapping[str, Any]) -> str:
     return table(rows, ["split", "transactions", *(f"{n} turns" for n in turns), "images"])
 
 
+def _left_out(rule: str, counts: Mapping[str, int]) -> str:
+    return f"left out by {rule}: {' and '.join(f'{count:,} of {split}' for split, count in counts.items())}"
+
+
 def _published(row: Mapping[str, Any]) -> str:
     def joined(values: Mapping[str, int], sign: str = "") -> str:
         return " / ".join(f"{value:{sign},}" for value in values.values())
@@ -74,7 +82,7 @@ def result_table(records: Sequence[Mapping[str, Any]]) -> str:
         **{name: partial(_percent, name) for name in ("R@5", "R@8", "mean")},
         "95% interval": lambda r: _range(*r["intervals"]["mean"]),
         "MRR": partial(_percent, "MRR"),
-        "rank": lambda r: f"{r['measures']['rank']:,.0f}",
+        "rank": lambda r: f"{r['measures']['rank']:,.0f}" if "rank" in r["measures"] else "-",
         "ties": lambda r: _range(r["ties_pessimistic"]["mean"], r["ties_optimistic"]["mean"]),
         "excl.": lambda r: _value("mean", r["own_references_excluded"]["mean"]),
         **({"micro": lambda r: _value("mean", r["micro"]["mean"])} if several else {}),
@@ -109,6 +117,38 @@ def result_table(records: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def study_tables(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One table for each evaluator beside the headline: the rows of all models, clean and leaked parts beside."""
+    found = []
+    for name in dict.fromkeys(name for record in records for name in record["studies"]):
+        studies = {record["model"].rpartition(":")[2]: record["studies"].get(name, {}) for record in records}
+        lines = [name]
+        for model, study in studies.items():
+            if "not_available" in study:
+                lines.append(f"{model}: cannot be run, it {study['not_available']}")
+        rows = [
+            {"model": model, **({"part": part} if "clean" in study else {}), **row}
+            for model, study in studies.items()
+            for part, of in (("all", study), ("clean", study.get("clean", {})), ("leaked", study.get("leaked", {})))
+            for row in of.get("rows", [])
+        ]
+        if rows:
+            headers = [key for key in dict.fromkeys(key for row in rows for key in row) if not key.endswith(INTERVAL)]
+            lines += ["", table([[_study_cell(row, key) for key in headers] for row in rows], headers)]
+        found.append("\n".join([*lines, *dict.fromkeys(note for s in studies.values() for note in s.get("notes", []))]))
+    return found
+
+
+def _study_cell(row: Mapping[str, Any], key: str) -> str:
+    """A share in per cent with its interval; any other number as it is."""
+    value, interval = row.get(key), row.get(key + INTERVAL)
+    if interval is not None and value is not None:
+        return f"{100 * value:.1f} [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
 def score_table(found: Mapping[str, Any]) -> str:
     """The scores of a run, overall and by category."""
     names = list(found["measures"])
@@ -134,7 +174,7 @@ def score_table(found: Mapping[str, Any]) -> str:
 
 
 def _percent(name: str, record: Mapping[str, Any]) -> str:
-    return _value(name, record["measures"][name])
+    return _value(name, record["measures"].get(name))
 
 
 def _of_turns(turns: str, record: Mapping[str, Any]) -> str:

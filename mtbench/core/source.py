@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Iterable
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
 import mtbench
+from mtbench.core.errors import MtbenchError
 from mtbench.core.files import file_sha256
 
 
@@ -25,6 +28,29 @@ def source_sha256(plugin: type) -> str:
         return _hash_of(sorted(file.parent.glob("*.py")))
     except (OSError, TypeError):  # defined in a session, not in a file
         return ""
+
+
+@contextmanager
+def blame(*plugins: type | None) -> Iterator[None]:
+    """Turn an exception out of somebody's own plugin into one line with its place; those of this package pass."""
+    try:
+        yield
+    except MtbenchError:
+        raise
+    except Exception as error:
+        files = {inspect.getsourcefile(plugin): plugin for plugin in plugins if plugin and _is_foreign(plugin)}
+        for frame in reversed(traceback.extract_tb(error.__traceback__)):
+            if frame.filename in files:
+                what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+                raise MtbenchError(f"{what} ({frame.filename}, line {frame.lineno}, in {frame.name})") from error
+        raise
+
+
+def _is_foreign(plugin: type) -> bool:
+    try:
+        return not Path(inspect.getfile(plugin)).is_relative_to(Path(mtbench.__file__).parent)
+    except (OSError, TypeError):
+        return False
 
 
 @lru_cache(maxsize=1)

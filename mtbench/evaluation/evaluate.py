@@ -1,4 +1,4 @@
-"""Evaluate a model on a benchmark: fit, rank, measure, and write a result that others can check.
+"""Evaluate a model, or a file of rankings, on a benchmark: fit, rank, measure, and write a result to check.
 
 What is written is described in `mtbench.evaluation.results`.
 """
@@ -6,56 +6,28 @@ What is written is described in `mtbench.evaluation.results`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 
-import mtbench
-from mtbench.core.errors import MtbenchError, unknown
+from mtbench.chains.leakage import AGAINST, kind_named, leaks_of
+from mtbench.core.errors import MtbenchError
 from mtbench.core.files import check_folder, file_sha256, json_sha256
 from mtbench.core.options import construct, known_options
 from mtbench.core.registry import EVALUATORS, MODELS
-from mtbench.core.source import library_sha256, source_sha256
+from mtbench.core.source import blame, source_sha256
+from mtbench.core.types import SPLITS
 from mtbench.data.benchmark import Benchmark
+from mtbench.evaluation.inputs import EVERY, HEADLINE, Settings, features_of, identity, words_of
+from mtbench.evaluation.ranked_file import RankedFile
 from mtbench.evaluation.ranker import Query, Ranker, check_model, headline
 from mtbench.evaluation.record import Phases, environment
-from mtbench.evaluation.results import SCHEMA_VERSION, read_result, write_result
-from mtbench.evaluation.study import Evaluator, Study
-from mtbench.features.manifest import read_manifest
-from mtbench.features.store import build_encoder, encode, names, open_features
-from mtbench.models.protocol import Catalogue, Features, Fold
-
-DEFAULT_FEATURES = "tfidf"
-WORDS = ("caption", "attributes", "caption+attributes")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to evaluate.
-
-    Attributes:
-        split: the part to rank.
-        features: the name of stored features; ``tfidf`` is made on demand, others come from `mtbench encode`.
-        words: which words stand for images: ``caption``, ``attributes``, ``caption+attributes``; None for all
-            there are.
-        seed: for models that draw, and for the intervals.
-        limit: rank only the first transactions, for a quick look; such a result says so.
-        depth: candidates kept of each ranking.
-        evaluators: the studies to run; ``recall``, the headline, is always among them.
-        options: of the model, as typed.
-    """
-
-    split: str = "test"
-    features: str = DEFAULT_FEATURES
-    words: str | None = None
-    seed: int = 0
-    limit: int | None = None
-    depth: int = 100
-    evaluators: Sequence[str] = ("recall",)
-    options: Mapping[str, str] = field(default_factory=dict)
+from mtbench.evaluation.results import read_result, write_result
+from mtbench.evaluation.runs import is_run
+from mtbench.evaluation.study import Evaluator, NotAvailableError, Study
+from mtbench.models.protocol import Catalogue, Fold
 
 
 def evaluate(
@@ -64,7 +36,8 @@ def evaluate(
     """The result record of one model; read from ``out`` where the same evaluation is there already.
 
     Args:
-        name: a registered model, ``module:Class`` or ``file.py:Class``.
+        name: a registered model, ``module:Class`` or ``file.py:Class``; or a file of rankings (see
+            `mtbench.evaluation.runs`), which gets the evaluators that final rankings are enough for.
         benchmark: what to evaluate on.
         out: folder of results; this one gets a folder of its own in it.
         settings: how.
@@ -72,22 +45,26 @@ def evaluate(
 
     Raises:
         MtbenchError: no such model, options it does not take, scores that are not finite, nothing that stands
-            for the images.
+            for the images, an evaluator asked for by name that cannot be run.
     """
     settings = settings or Settings()
     if settings.seed < 0:
         raise MtbenchError(f"the seed must be 0 or more, not {settings.seed}")
     check_folder(out)
-    plugin = MODELS.get(name)
+    plugin = None if is_run(name) else MODELS.get(name)
     options: dict[str, object] = dict(settings.options)
-    if any(option.split("=")[0] == "seed" for option in known_options(plugin)):
+    if plugin is None and options:
+        raise MtbenchError(f"{name} is a file of rankings: it has no options such as {next(iter(options))}")
+    if plugin and any(option.split("=")[0] == "seed" for option in known_options(plugin)):
         options.setdefault("seed", settings.seed)
-    model = construct(plugin, options, what=f"model {name!r}")
-    check_model(model)
-    evaluators: dict[str, Evaluator] = {name: EVALUATORS.get(name)() for name in ("recall", *settings.evaluators)}
-    words = _words(benchmark, settings.words)
-    identity = _identity(name, plugin, options, benchmark, settings, words)
-    key = json_sha256(identity)
+    model: Any = construct(plugin, options, what=f"model {name!r}") if plugin else None
+    if plugin:
+        check_model(model)
+    evaluators: dict[str, Evaluator] = {study: EVALUATORS.get(study)() for study in settings.studies}
+    words = words_of(benchmark, settings.words)
+    source = source_sha256(plugin) if plugin else file_sha256(Path(name))
+    known_by = identity(name if plugin else Path(name).name, source, options, benchmark, settings, words)
+    key = json_sha256(known_by)
     folder = out / f"{_slug(name)}-{key[:8]}"
     known = read_result(folder)
     if known is not None and known["key"] == key:
@@ -97,39 +74,46 @@ def evaluate(
     catalogue = Catalogue(
         benchmark.images,
         words=words,
-        features=lambda: _features(benchmark, settings.features, words, phases, progress=progress),
+        features=lambda: features_of(benchmark, settings.features, words, phases, progress=progress),
         joiner=benchmark.protocol.joiner,
+        truth=lambda: benchmark.truth,
     )
     transactions = benchmark.transactions(settings.split)[: settings.limit]
     if not transactions:
         raise MtbenchError(f"{benchmark.path} has no {settings.split} transactions to rank")
     galleries = {t.category: benchmark.gallery(settings.split, t.category) for t in transactions}
-    ranker = Ranker(model, galleries, catalogue, depth=settings.depth)
-    study = Study(ranker, transactions, benchmark.protocol, settings.seed)
+    found: dict[str, Any] = {}
     chosen: Mapping[str, Any] = {}
     try:
-        if hasattr(model, "fit"):
-            with phases.phase("fit"):
-                folds = [fold(benchmark, split, catalogue) for split in ("train", "dev")]
-                chosen = _plain(model.fit(*folds, catalogue), "`fit`")
-        found = {}
-        for asked, evaluator in evaluators.items():
-            with phases.phase(asked):
-                found[asked] = _plain(evaluator.run(study), f"the evaluator {asked!r}")
+        with blame(plugin, *map(type, evaluators.values())):
+            if plugin is None:
+                file = RankedFile(Path(name), benchmark, settings.split, depth=settings.depth)
+                study = Study(file, benchmark, settings.split, transactions, seed=settings.seed, measures=file.measures)
+            else:
+                ranker = Ranker(model, galleries, catalogue, depth=settings.depth)
+                study = Study(ranker, benchmark, settings.split, transactions, seed=settings.seed)
+                if hasattr(model, "fit"):
+                    with phases.phase("fit"):
+                        folds = [fold(benchmark, split, catalogue) for split in ("train", "dev")]
+                        chosen = _plain(model.fit(*folds, catalogue), "`fit`")
+            parts = _parts(study, settings.clean)
+            for asked, evaluator in evaluators.items():
+                with phases.phase(asked):
+                    found[asked] = _run(asked, evaluator, study, parts, must=asked in settings.evaluators)
     except MtbenchError as error:  # of several models, say which
         raise MtbenchError(f"{name}: {error}") from error
     record = {
         "key": key,
         "status": "limited" if settings.limit else "complete",
-        **identity,
-        "proxy": catalogue.proxy,
+        **known_by,
+        "proxy": catalogue.proxy if plugin else "not told",
         "features": catalogue.features.describe() if "features" in vars(catalogue) else None,
         "protocol": vars(benchmark.protocol),
         "galleries": [
             {"category": g.category, "rule": g.rule, "images": len(g), "sha256": g.sha256} for g in galleries.values()
         ],
         "chosen_on_dev": chosen,
-        **found.pop("recall"),
+        **found.pop(HEADLINE),
         "studies": found,
         "leakage": benchmark.manifest.get("audit", {}).get(settings.split),
         "seconds": phases.seconds,
@@ -137,34 +121,6 @@ def evaluate(
     }
     write_result(folder, record, study, tag=_slug(name))
     return record
-
-
-def _identity(
-    name: str, plugin: type, options: Mapping[str, object], benchmark: Benchmark, settings: Settings, words: str
-) -> dict[str, Any]:
-    """All that a result depends on: what has the same identity need not be run again."""
-    identity = {
-        "schema_version": SCHEMA_VERSION,
-        "model": name,
-        "source_sha256": source_sha256(plugin),
-        "options": options,
-        "option_files": {k: file_sha256(Path(v)) for k, v in options.items() if _is_file(v)},
-        "benchmark": benchmark.name,
-        "revision": benchmark.revision,
-        "proxies": benchmark.manifest.get("proxies", {}),
-        "split": settings.split,
-        "features": settings.features,
-        "features_keys": _features_keys(benchmark, settings.features),
-        "words": words,
-        "seed": settings.seed,
-        "limit": settings.limit,
-        "depth": settings.depth,
-        "evaluators": {name: source_sha256(EVALUATORS.get(name)) for name in ("recall", *settings.evaluators)},
-        "mtbench": mtbench.__version__,
-        "library_sha256": library_sha256(),
-    }
-    plain: dict[str, Any] = json.loads(json.dumps(identity, default=str))  # options may hold paths
-    return plain
 
 
 def fold(benchmark: Benchmark, split: str, catalogue: Catalogue) -> Fold:
@@ -181,29 +137,29 @@ def fold(benchmark: Benchmark, split: str, catalogue: Catalogue) -> Fold:
     return Fold(histories, [tuple(turn.target for turn in t.turns) for t in transactions], galleries, score)
 
 
-def _words(benchmark: Benchmark, asked: str | None) -> str:
-    """Which words stand for images: what was asked for, or all there are."""
-    found = [proxy for proxy in ("caption", "attributes") if proxy in benchmark.manifest.get("proxies", {})]
-    if asked is None:
-        return "+".join(found) or "caption"
-    if asked not in WORDS:
-        raise unknown("words", asked, WORDS)
-    lacking = [proxy for proxy in asked.split("+") if proxy not in found]
-    if lacking:
-        raise MtbenchError(
-            f"{benchmark.path} has no {' and no '.join(lacking)} to stand for its images. "
-            f"It has: {', '.join(found) or 'no words at all'}"
-        )
-    return asked
+def _parts(study: Study, kind: str) -> dict[str, Study]:
+    """The clean and the leaked transactions, where a split has both."""
+    kind = kind_named(kind)
+    if study.split not in AGAINST:
+        return {}
+    parts = {split: study.benchmark.transactions(split) for split in SPLITS}
+    leaked = np.array([leak[kind] for leak in leaks_of(parts, study.split)][: len(study)], dtype=bool)
+    if leaked.all() or not leaked.any():
+        return {}
+    return {"clean": study.part(np.flatnonzero(~leaked)), "leaked": study.part(np.flatnonzero(leaked))}
 
 
-def _features_keys(benchmark: Benchmark, name: str) -> list[str | None]:
-    """Keys of stored features: encoded anew under one name, they are other features.
-
-    None for those that are not there, and for the ones made on demand, which follow from the words.
-    """
-    files = [benchmark.path / "features" / part / "features.json" for part in name.split("+")]
-    return [read_manifest(file.parent)["key"] if file.is_file() else None for file in files]
+def _run(name: str, evaluator: Evaluator, study: Study, parts: Mapping[str, Study], *, must: bool) -> dict[str, Any]:
+    """What an evaluator found for all transactions and for each part; or why it cannot be run here."""
+    try:
+        found = _plain(evaluator.run(study), f"the evaluator {name!r}")
+        for part, of in parts.items() if getattr(evaluator, "parts", True) else ():
+            found[part] = _plain(evaluator.run(of), f"the evaluator {name!r}")
+    except NotAvailableError as error:
+        if must:
+            raise MtbenchError(f"the evaluator {name!r} {error}. `--evaluator {EVERY}` runs those that can") from error
+        return {"not_available": str(error)}
+    return found
 
 
 def _plain(value: Any, what: str) -> dict[str, Any]:
@@ -223,30 +179,7 @@ def _plain(value: Any, what: str) -> dict[str, Any]:
     return found
 
 
-def _features(benchmark: Benchmark, name: str, words: str, phases: Phases, *, progress: bool) -> Features:
-    """Stored features; TF-IDF of the words is made on demand, under a name that tells the words.
-
-    Features that somebody encoded under the plain name go first, if they are of these words.
-    """
-    if name == DEFAULT_FEATURES and not _is_stored(benchmark, name, words):
-        name = f"{DEFAULT_FEATURES}-{words.replace('+', '-')}"
-        if name not in names(benchmark):
-            with phases.phase("encode"):
-                encoder = build_encoder(DEFAULT_FEATURES, {"text": words})
-                return encode(benchmark, encoder, name, spec=DEFAULT_FEATURES, progress=progress)
-    return open_features(benchmark, name)
-
-
-def _is_file(value: object) -> TypeGuard[str]:
-    """Whether an option names a file, such as weights, whose content then counts."""
-    return isinstance(value, (str, Path)) and Path(value).is_file()
-
-
-def _is_stored(benchmark: Benchmark, name: str, words: str) -> bool:
-    return name in names(benchmark) and open_features(benchmark, name).proxy == words
-
-
 def _slug(name: str) -> str:
     """A model's name as the name of a folder: ``path/to/file.py:Mine`` becomes ``Mine``."""
-    last = name.rpartition(":")[2]
+    last = Path(name).name.split(".")[0] if is_run(name) else name.rpartition(":")[2]
     return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in last)

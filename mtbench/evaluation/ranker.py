@@ -1,10 +1,10 @@
-"""One door to the exact ranking engine: any model, any split, one gallery for each category."""
+"""One door to the exact ranking engine: any model, any histories, one gallery for each category."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,15 @@ import numpy.typing as npt
 from mtbench.core.errors import MtbenchError
 from mtbench.core.types import Gallery, History
 from mtbench.evaluation.measures import Positions, macro, per_transaction
-from mtbench.evaluation.ranking import Ranks, rank_embeddings, rank_scores
+from mtbench.evaluation.ranking import Array, Indices, Ranks, rank_embeddings, rank_scores
 from mtbench.models.protocol import Catalogue, Model
+
+Asked: TypeAlias = History | tuple[History, ...]
+"""What a gallery is ranked for. Several histories are one query: the mean of their vectors (brought to length 1 for a
+cosine) or of their scores, which is the no-memory aggregator "mean" when each holds one turn."""
+
+AT_ONCE = 8192
+"""Histories embedded in one call, so that the memory of a model stays bounded."""
 
 
 @dataclass(frozen=True)
@@ -34,55 +41,92 @@ class Ranker:
         depth: length of the lists; 0 for ranks alone.
     """
 
-    def __init__(self, model: Model, galleries: dict[str, Gallery], catalogue: Catalogue, *, depth: int = 0) -> None:
+    def __init__(self, model: Model, galleries: Mapping[str, Gallery], catalogue: Catalogue, *, depth: int = 0) -> None:
         check_model(model)
         self.model = model
         self.galleries = galleries
         self.catalogue = catalogue
         self.depth = depth
-        self._vectors: dict[str, npt.NDArray[np.float32]] = {}
+        self._vectors: dict[str, Array] = {}
         self._columns = {name: {i: n for n, i in enumerate(gallery.image_ids)} for name, gallery in galleries.items()}
 
-    def rank(self, queries: Sequence[Query]) -> dict[str, tuple[npt.NDArray[np.int64], Ranks]]:
+    def rank(self, queries: Sequence[Query]) -> dict[str, tuple[Indices, Ranks]]:
         """By category: which of the queries it has, and their ranks in its gallery."""
-        found = {}
-        for category in sorted({query.history.category for query in queries}):
-            rows = [row for row, query in enumerate(queries) if query.history.category == category]
-            found[category] = (np.array(rows), self._rank_category(category, [queries[row] for row in rows]))
-        return found
+        return self.ask([query.history for query in queries], [[query.target] for query in queries], depth=self.depth)
 
     def positions(self, queries: Sequence[Query]) -> Positions:
         """Where each target stands, in the order of the queries, own references kept."""
         return in_order(self.rank(queries), len(queries))
 
-    def _rank_category(self, category: str, queries: Sequence[Query]) -> Ranks:
-        image_ids = self.galleries[category].image_ids
-        column = self._columns[category]
-        histories = [query.history for query in queries]
-        targets = np.array([column.get(query.target, -1) for query in queries], dtype=np.int64)
-        shown = [[column[image] for image in history.references if image in column] for history in histories]
+    def ask(
+        self, asked: Sequence[Asked], targets: Sequence[Sequence[str]], *, depth: int = 0
+    ) -> dict[str, tuple[Indices, Ranks]]:
+        """By category: which of ``asked`` it has, and the ranks of all their targets, one after the other."""
+        categories = [category_of(one) for one in asked]
+        found = {}
+        for category in sorted(set(categories)):
+            rows = [row for row, name in enumerate(categories) if name == category]
+            ranks = self._ask(category, [asked[row] for row in rows], [targets[row] for row in rows], depth)
+            found[category] = (np.array(rows, dtype=np.int64), ranks)
+        return found
+
+    def _ask(self, category: str, asked: Sequence[Asked], targets: Sequence[Sequence[str]], depth: int) -> Ranks:
+        image_ids, column = self.galleries[category].image_ids, self._columns[category]
+        columns = np.array([column.get(image, -1) for each in targets for image in each], dtype=np.int64)
+        rows = np.repeat(np.arange(len(asked)), [len(each) for each in targets])
+        shown = [[column[image] for image in shown_in(one) if image in column] for one in asked]
         model: Any = self.model  # one of two protocols: which one, check_model and hasattr tell
         if not _missing(model):
-            if category not in self._vectors:
-                vectors = model.embed_images(image_ids, self.catalogue)
-                self._vectors[category] = self._array("embed_images", vectors, len(image_ids))
-            queried = model.embed_histories(histories, self.catalogue)
             return rank_embeddings(
-                self._array("embed_histories", queried, len(histories)),
-                self._vectors[category],
-                targets,
+                self._queries(asked),
+                self._gallery(category),
+                columns,
                 similarity=model.similarity,
+                rows=rows,
                 shown=shown,
-                depth=self.depth,
+                depth=depth,
             )
         return rank_scores(
-            lambda rows: self._array("score", model.score(histories[rows], image_ids, self.catalogue)),
-            len(histories),
+            lambda where: self._scores(asked[where], image_ids),
+            len(asked),
             len(image_ids),
-            targets,
+            columns,
+            rows=rows,
             shown=shown,
-            depth=self.depth,
+            depth=depth,
         )
+
+    def _gallery(self, category: str) -> Array:
+        """The vectors of a gallery, embedded once: (G, d)."""
+        if category not in self._vectors:
+            model: Any = self.model
+            image_ids = self.galleries[category].image_ids
+            vectors = model.embed_images(image_ids, self.catalogue)
+            self._vectors[category] = self._array("embed_images", vectors, len(image_ids))
+        return self._vectors[category]
+
+    def _queries(self, asked: Sequence[Asked]) -> Array:
+        """One vector for each: (Q, d)."""
+        model: Any = self.model
+        histories, of = _flat(asked)
+        parts = []
+        for start in range(0, len(histories), AT_ONCE):
+            some = histories[start : start + AT_ONCE]
+            parts.append(self._array("embed_histories", model.embed_histories(some, self.catalogue), len(some)))
+        vectors = np.concatenate(parts)
+        if len(vectors) == len(asked):
+            return vectors
+        if model.similarity == "cosine":
+            norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+            vectors = vectors / np.where(norms == 0, 1, norms)
+        return _means(vectors, of)
+
+    def _scores(self, asked: Sequence[Asked], image_ids: Sequence[str]) -> Array:
+        """The scores of a block of queries: (B, G)."""
+        model: Any = self.model
+        histories, of = _flat(asked)
+        scores = self._array("score", model.score(histories, image_ids, self.catalogue))
+        return scores if len(histories) == len(asked) else _means(scores, of)
 
     def _array(self, method: str, values: Any, rows: int | None = None) -> npt.NDArray[Any]:
         """What a model gave, as an array of numbers; with ``rows``, one row for each thing asked about."""
@@ -98,7 +142,19 @@ class Ranker:
         return array
 
 
-def in_order(ranks: dict[str, tuple[npt.NDArray[np.int64], Ranks]], n: int, *, excluded: bool = False) -> Positions:
+def category_of(asked: Asked) -> str:
+    """The category whose gallery is ranked."""
+    return asked.category if isinstance(asked, History) else asked[0].category
+
+
+def shown_in(asked: Asked) -> tuple[str, ...]:
+    """The images that were shown: the references of all turns."""
+    if isinstance(asked, History):
+        return asked.references
+    return tuple(image for history in asked for image in history.references)
+
+
+def in_order(ranks: Mapping[str, tuple[Indices, Ranks]], n: int, *, excluded: bool = False) -> Positions:
     """The positions of all categories in the order of the queries; ``excluded``: without images already shown."""
     greater, equal, candidates = (np.zeros(n, dtype=np.int64) for _ in range(3))
     for rows, found in ranks.values():
@@ -124,6 +180,19 @@ def check_model(model: object) -> None:
             f"{type(model).__name__} is no model: it needs `score`, or `embed_histories`, `embed_images` and "
             f"`similarity`, and lacks {', '.join(missing)}"
         )
+
+
+def _flat(asked: Sequence[Asked]) -> tuple[list[History], Indices]:
+    """All histories, and the query that each belongs to."""
+    lists = [[one] if isinstance(one, History) else list(one) for one in asked]
+    of = np.repeat(np.arange(len(lists)), [len(some) for some in lists])
+    return [history for some in lists for history in some], of
+
+
+def _means(rows: npt.NDArray[Any], of: Indices) -> Array:
+    """The mean of the rows of each query."""
+    first = np.searchsorted(of, np.arange(of[-1] + 1))
+    return np.asarray(np.add.reduceat(rows, first, axis=0) / np.bincount(of)[:, None], dtype=np.float32)
 
 
 def _missing(model: object) -> list[str]:

@@ -31,16 +31,16 @@ of its time and 16 rows 3.1, because each product packs the gallery anew."""
 
 @dataclass(frozen=True)
 class Ranks:
-    """Where each target stands, and the head of each ranking. Q rows, one per query.
+    """Where each target stands, and the head of each ranking. Q queries with T targets, usually one each.
 
     A target that is no candidate (index -1) counts as a miss: ``greater`` is the number of candidates and
     ``equal`` is 0, so that its rank is infinite and every other measure 0.
 
     Attributes:
-        greater: candidates that score strictly above the target, int64 (Q,).
-        equal: candidates that score the same, the target included, int64 (Q,).
+        greater: candidates that score strictly above the target, int64 (T,).
+        equal: candidates that score the same, the target included, int64 (T,).
         greater_excluded, equal_excluded: the same without the images already shown.
-        candidates, candidates_excluded: how many were ranked, int64 (Q,).
+        candidates, candidates_excluded: how many were ranked, int64 (T,).
         top: indices of the best candidates, images already shown included, int64 (Q, depth): by score, equal
             scores in the order of the gallery; -1 beyond a smaller gallery. None with depth 0.
         scores: the scores of ``top``, float32 (Q, depth); NaN beyond a smaller gallery. None with depth 0.
@@ -72,6 +72,7 @@ def rank_embeddings(
     targets: Indices,
     *,
     similarity: str = "cosine",
+    rows: Indices | None = None,
     shown: Sequence[Sequence[int]] | None = None,
     depth: int = 100,
     block_bytes: int = BLOCK_BYTES,
@@ -86,9 +87,9 @@ def rank_embeddings(
     Args:
         queries: (Q, d).
         gallery: (G, d).
-        targets: column of each query's target, (Q,); -1 where the gallery does not have it.
+        targets: column of each target, (T,); -1 where the gallery does not have it.
         similarity: ``cosine``, where a zero vector scores 0 with everything, or ``dot``.
-        shown, depth, block_bytes: as in `rank_scores`.
+        rows, shown, depth, block_bytes: as in `rank_scores`.
 
     Raises:
         MtbenchError: shapes that do not fit, vectors or products that are not finite, indices out of range.
@@ -111,8 +112,8 @@ def rank_embeddings(
     repeated = len(distinct) < len(gallery)
     columns = gallery[distinct].T if repeated else gallery.T
     block_bytes = block_bytes // 2 if repeated else block_bytes  # products and what they are spread to
-    rows = _rows_per_block(len(gallery), block_bytes)
-    product = np.empty((min(rows, len(queries)), len(distinct)), np.float32)
+    at_once = min(_rows_per_block(len(gallery), block_bytes), len(queries))
+    product = np.empty((at_once, len(distinct)), np.float32)
     spread = np.empty((len(product), len(gallery)), np.float32) if repeated else product
 
     def score_block(where: slice) -> Array:
@@ -124,7 +125,7 @@ def rank_embeddings(
         return spread[:size]
 
     return rank_scores(
-        score_block, len(queries), len(gallery), targets, shown=shown, depth=depth, block_bytes=block_bytes
+        score_block, len(queries), len(gallery), targets, rows=rows, shown=shown, depth=depth, block_bytes=block_bytes
     )
 
 
@@ -134,6 +135,7 @@ def rank_scores(
     n_candidates: int,
     targets: Indices,
     *,
+    rows: Indices | None = None,
     shown: Sequence[Sequence[int]] | None = None,
     depth: int = 100,
     block_bytes: int = BLOCK_BYTES,
@@ -144,7 +146,8 @@ def rank_scores(
         score_block: gives the scores of the queries in a slice, (rows, n_candidates), higher is better. They
             are ranked as float32, which is what a run stores. Called once per block, in order.
         n_queries, n_candidates: Q and G.
-        targets: column of each query's target, (Q,); -1 where it is no candidate.
+        targets: column of each target, (T,); -1 where it is no candidate.
+        rows: the query that each target belongs to, (T,), ascending; None where each query has one target.
         shown: per query, columns of images already shown, for the counts without them; -1 for an image that
             is no candidate. The target itself is never excluded, and a column given twice is excluded once.
         depth: length of the lists; 0 for none.
@@ -154,14 +157,20 @@ def rank_scores(
         MtbenchError: scores that are NaN or infinite, or of another shape; indices out of range.
     """
     targets = np.asarray(targets, dtype=np.int64)
+    n_targets = len(targets)
+    rows = np.arange(n_queries) if rows is None else np.asarray(rows, dtype=np.int64)
     shown = shown if shown is not None else [()] * n_queries
-    if targets.shape != (n_queries,) or len(shown) != n_queries:
-        raise MtbenchError(f"{n_queries:,} queries have targets {targets.shape} and shown ({len(shown)},)")
-    if n_queries and not (targets.min() >= -1 and targets.max() < n_candidates):
+    if targets.shape != rows.shape or len(shown) != n_queries:
+        raise MtbenchError(
+            f"{n_queries:,} queries have targets {targets.shape}, rows {rows.shape} and shown ({len(shown)},)"
+        )
+    if n_targets and not (targets.min() >= -1 and targets.max() < n_candidates):
         raise MtbenchError(f"targets must be columns 0 .. {n_candidates - 1}, or -1 for none")
-    own_rows, own_columns = _own(shown, targets, n_candidates)
-    greater = np.full(n_queries, n_candidates, np.int64)
-    equal = np.zeros(n_queries, np.int64)
+    if n_targets and not (rows[0] >= 0 and rows[-1] < n_queries and (np.diff(rows) >= 0).all()):
+        raise MtbenchError(f"rows must be queries 0 .. {n_queries - 1}, ascending")
+    own_targets, own_columns = _own([shown[row] for row in rows], targets, n_candidates)
+    greater = np.full(n_targets, n_candidates, np.int64)
+    equal = np.zeros(n_targets, np.int64)
     own_greater, own_equal = np.zeros_like(greater), np.zeros_like(equal)
     length = max(0, min(depth, n_candidates))
     top = np.full((n_queries, depth), -1, np.int64) if depth else None
@@ -179,27 +188,28 @@ def rank_scores(
         bad.append(start + _bad_rows(block))
         if any(map(len, bad)):
             continue  # only to say how many there are
-        _count(block, targets[where], greater[where], equal[where])
+        asked = slice(*np.searchsorted(rows, (start, where.stop)))
+        _count(block, rows[asked] - start, targets[asked], greater[asked], equal[asked])
         if top is not None and scores is not None and length:
             _head(block, length, top[where, :length], scores[where, :length])
-        first, last = np.searchsorted(own_rows, (where.start, where.stop))
-        rows, columns = own_rows[first:last], own_columns[first:last]
-        own, target = block[rows - start, columns], block[rows - start, targets[rows]]
-        np.add.at(own_greater, rows, own > target)
-        np.add.at(own_equal, rows, own == target)
+        own = slice(*np.searchsorted(own_targets, (asked.start, asked.stop)))
+        of, columns = own_targets[own], own_columns[own]
+        shown_scores, target_scores = block[rows[of] - start, columns], block[rows[of] - start, targets[of]]
+        np.add.at(own_greater, of, shown_scores > target_scores)
+        np.add.at(own_equal, of, shown_scores == target_scores)
 
     problems = Problems("scores", hint="A model must give every candidate a finite score.")
     _note_bad_rows(problems, "queries", np.concatenate([*bad, np.empty(0, np.int64)]), n_queries)
     problems.raise_if_any()
-    n_own = np.bincount(own_rows, minlength=n_queries)
+    n_own = np.bincount(own_targets, minlength=n_targets)
     missed = targets < 0
     own_greater[missed], own_equal[missed] = n_own[missed], 0
-    candidates = np.full(n_queries, n_candidates, np.int64)
+    candidates = np.full(n_targets, n_candidates, np.int64)
     return Ranks(greater, equal, greater - own_greater, equal - own_equal, candidates, candidates - n_own, top, scores)
 
 
-def _count(block: Array, targets: Indices, greater: Indices, equal: Indices) -> None:
-    """Fill in ``greater`` and ``equal`` for the rows of a block.
+def _count(block: Array, rows: Indices, targets: Indices, greater: Indices, equal: Indices) -> None:
+    """Fill in ``greater`` and ``equal`` for targets in the rows of a block.
 
     Row by row with one buffer: a row of 17,000 scores and its mask stay in the first two cache levels, and
     `count_nonzero` without an axis is vectorised. Each count takes 0.02 of the time of the product, and 0.034
@@ -207,7 +217,7 @@ def _count(block: Array, targets: Indices, greater: Indices, equal: Indices) -> 
     """
     mask = np.empty(block.shape[1], bool)
     for i in np.flatnonzero(targets >= 0):
-        row = block[i]
+        row = block[rows[i]]
         score = row[targets[i]]
         greater[i] = np.count_nonzero(np.greater(row, score, out=mask))
         equal[i] = np.count_nonzero(np.equal(row, score, out=mask))
@@ -283,7 +293,7 @@ def _rows_per_block(n_candidates: int, block_bytes: int) -> int:
 
 
 def _own(lists: Sequence[Sequence[int]], targets: Indices, n_candidates: int) -> tuple[Indices, Indices]:
-    """(row, column) of every image to leave out, each once, sorted by row."""
+    """(target, column) of every image to leave out, each once, sorted by target."""
     rows = np.repeat(np.arange(len(lists)), [len(columns) for columns in lists])
     columns = np.fromiter((column for row in lists for column in row), np.int64, len(rows))
     if len(columns) and not (columns.min() >= -1 and columns.max() < n_candidates):

@@ -11,7 +11,6 @@ from mtbench.evaluation.measures import Floats, macro, micro, per_transaction
 from mtbench.evaluation.statistics import bootstrap
 from mtbench.evaluation.study import Study
 
-MEASURES = ("R@5", "R@8", "mean", "MRR", "rank", "percentile")
 WITH_INTERVAL = ("R@5", "R@8", "mean", "MRR")
 
 
@@ -23,16 +22,17 @@ class Recall:
 
         ``measures`` is the headline: macro over categories, expected over ties, own references kept.
         """
-        categories, positions = study.categories, study.positions
-        values = per_transaction(positions, MEASURES)
-        columns = np.column_stack([values[name] for name in WITH_INTERVAL])
+        categories, positions, measures = study.categories, study.positions, study.measures
+        values = per_transaction(positions, measures)
+        with_interval = [name for name in WITH_INTERVAL if name in measures]
+        columns = np.column_stack([values[name] for name in with_interval])
         found = bootstrap(columns, study.clusters, groups=categories, seed=study.seed)
         return {
             "n": len(study.transactions),
             "measures": _macro(values, categories),
             "intervals": {
                 name: [float(low), float(high)]
-                for name, low, high in zip(WITH_INTERVAL, found.low, found.high, strict=True)
+                for name, low, high in zip(with_interval, found.low, found.high, strict=True)
             },
             "interval_method": {
                 "kind": "percentile bootstrap over final targets, within categories",
@@ -41,11 +41,11 @@ class Recall:
                 "seed": study.seed,
             },
             "micro": {name: micro(name, row) for name, row in values.items()},
-            "own_references_excluded": _macro(per_transaction(study.excluded, MEASURES), categories),
-            "ties_optimistic": _macro(per_transaction(positions.optimistic(), MEASURES), categories),
-            "ties_pessimistic": _macro(per_transaction(positions.pessimistic(), MEASURES), categories),
+            "own_references_excluded": _macro(per_transaction(study.excluded, measures), categories),
+            "ties_optimistic": _macro(per_transaction(positions.optimistic(), measures), categories),
+            "ties_pessimistic": _macro(per_transaction(positions.pessimistic(), measures), categories),
             "by_category": _groups(values, categories),
-            "by_turns": _groups(values, [str(len(transaction.turns)) for transaction in study.transactions]),
+            "by_turns": _groups(values, [str(n) for n in study.turns]),
         }
 
 

@@ -39,6 +39,7 @@ Numbers: TypeAlias = npt.NDArray[Any]
 Integers: TypeAlias = npt.NDArray[np.integer[Any]]
 
 _TEXT = (".trec", ".txt", ".run")
+_KINDS = (".parquet", ".jsonl", *_TEXT)
 _IDS, _NUMBERS = ["transaction_id", "image_id"], {"rank": pa.int32(), "score": pa.float32()}
 _SCHEMA = pa.schema(  # that nothing is null halves the time of reading
     [pa.field(name, pa.string(), nullable=False) for name in _IDS]
@@ -151,12 +152,16 @@ def _check_blanks(*names: str) -> None:
             raise MtbenchError(f"TREC text cannot hold {name!r}, which is empty or has blanks. Write .parquet")
 
 
+def is_run(name: str) -> bool:
+    """Whether a name is that of a file of rankings, rather than of a model."""
+    return name.removesuffix(".gz").endswith(_KINDS)
+
+
 def _kind(path: Path) -> str:
-    kinds = (".parquet", ".jsonl", *_TEXT)
     packed = path.suffix == ".gz"
     kind = path.with_suffix("").suffix if packed else path.suffix
-    if kind not in kinds or (packed and kind == ".parquet"):
-        raise MtbenchError(f"{path} is no run by its name; runs end in {', '.join(kinds)} (text also in .gz)")
+    if kind not in _KINDS or (packed and kind == ".parquet"):
+        raise MtbenchError(f"{path} is no run by its name; runs end in {', '.join(_KINDS)} (text also in .gz)")
     return kind
 
 

@@ -24,6 +24,9 @@ from mtbench.features.protocol import PROXIES, image_text
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
+BLANK = ""
+"""The image that shows nothing: no words, no file, a zero vector. An evaluator puts it in the place of a reference."""
+
 
 class Features(Protocol):
     """Vectors of images and texts, from a feature store."""
@@ -110,6 +113,8 @@ class Catalogue:
 
     def image(self, image_id: str) -> Image:
         """The record of an image: caption, attribute words, path of the file."""
+        if image_id == BLANK:
+            return Image(BLANK, "")
         self.text(image_id)
         if self._images[image_id].path:
             self._used.add("image")
@@ -117,6 +122,8 @@ class Catalogue:
 
     def text(self, image_id: str) -> str:
         """The words that stand for an image; empty where it has none."""
+        if image_id == BLANK:
+            return ""
         words = image_text(self._images[image_id], self.words)
         if words:
             self._used.add(self.words)
@@ -124,11 +131,11 @@ class Catalogue:
 
     def image_features(self, image_ids: Sequence[str]) -> Array:
         """Vectors of images, float32 (n, d)."""
-        return self.features.images(image_ids)
+        return _or_zero(image_ids, BLANK, self.features.images)
 
     def text_features(self, texts: Sequence[str]) -> Array | None:
-        """Vectors of texts, float32 (n, d); None for features that know images only."""
-        return self.features.texts(texts) if self.features.reads_text else None
+        """Vectors of texts, float32 (n, d), zero for an empty one; None for features that know images only."""
+        return _or_zero(texts, "", self.features.texts) if self.features.reads_text else None
 
 
 @dataclass(frozen=True)
@@ -180,3 +187,14 @@ class Trainable(Protocol):
 
 
 Model: TypeAlias = EmbeddingModel | ScoringModel
+
+
+def _or_zero(names: Sequence[str], blank: str, vectors_of: Callable[[Sequence[str]], Array]) -> Array:
+    """The vectors of what is not blank, and zero for what is."""
+    if blank not in names:
+        return vectors_of(names)
+    shown = [row for row, name in enumerate(names) if name != blank]
+    some = vectors_of([names[row] for row in shown])
+    vectors = np.zeros((len(names), some.shape[1]), dtype=np.float32)
+    vectors[shown] = some
+    return vectors
