@@ -81,7 +81,7 @@ def test_help_starts_with_commands_that_exist_and_imports_nothing_heavy() -> Non
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert found.returncode == 0, found.stderr
     assert "mtbench evaluate random bm25 ewma --benchmark shoebox" in found.stdout
-    listed = re.findall(r"^  (\w+)  +\S", found.stdout.partition("Commands:")[2], re.MULTILINE)
+    listed = re.findall(r"^  ([\w-]+)  +\S", found.stdout.partition("Commands:")[2], re.MULTILINE)
     assert listed == list(main.commands)
 
 
@@ -90,11 +90,17 @@ def test_help_starts_with_commands_that_exist_and_imports_nothing_heavy() -> Non
     [
         ("build", ["shoes", "fashioniq", "pairs", "shoebox"]),
         ("build pairs", ["--reference", "--merge-captions", "--raw", "--chains", "--cycles", "--fetch", "--json"]),
-        ("build shoes", ["relative_captions_shoes.json", "--images", "--image-captions", "--max-turns", "--split"]),
+        (
+            "build shoes",
+            ["relative_captions_shoes.json", "--images", "--image-captions", "--max-turns", "--split", "--clean"],
+        ),
         ("stats", ["DIR", "--json"]),
-        ("audit", ["--against", "--json"]),
+        ("audit", ["--against", "--pretraining", "--near-duplicates", "--distance", "--picture", "--json"]),
         ("encode", ["--encoder", "--set", "--name", "--batch", "--overwrite"]),
         ("evaluate", ["MODEL...", "--benchmark", "--features", "--limit", "--seed", "--set", "--out", "--json"]),
+        ("check-model", ["MODEL", "--set", "--benchmark", "--seed", "--json"]),
+        ("compare", ["RESULT...", "--measure", "--baseline", "--json"]),
+        ("report", ["RESULT...", "--out", "--benchmark", "--examples", "--overwrite"]),
         ("score", ["RUN", "--benchmark", "--split", "--category", "--measure", "--json"]),
         ("list", ["[KIND]", "builders"]),
         ("push", ["DIR", "REPOSITORY", "--private"]),

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtbench.chains.leakage import KINDS, audit, leaks
+from mtbench.chains.leakage import (
+    AGAINST,
+    KINDS,
+    audit,
+    audit_against,
+    clean,
+    flag_of,
+    flagged,
+    kind_named,
+    leaks,
+    leaks_of,
+)
+from mtbench.core.errors import MtbenchError
 from mtbench.core.types import Transaction, Turn
 
 
@@ -79,6 +92,32 @@ def test_the_audit_counts_test_against_train_and_dev_and_dev_against_train():
     }
 
 
+def test_leaks_are_told_of_held_out_splits_alone_and_against_what_is_declared():
+    parts = {"train": [dialogue("abc")], "dev": [dialogue("def")], "test": [dialogue("xde"), dialogue("xbc")]}
+    assert dict(AGAINST) == {"test": ("train", "dev"), "dev": ("train",)}
+    assert [leak["last_edge"] for leak in leaks_of(parts, "test")] == [True, True]
+    assert leaks_of(parts, "dev") == [dict.fromkeys(KINDS, False)]
+    with pytest.raises(MtbenchError, match="no held-out split named 'train'"):
+        leaks_of(parts, "train")
+
+
+def test_flags_name_the_leaks_beside_the_other_flags_and_replace_older_ones():
+    old = replace(dialogue("xbc"), flags=("self-hop", "leak-sub-chain"))
+    parts = {"train": [dialogue("abc")], "dev": [], "test": [old, dialogue("uvw")]}
+    seen = ("leak-edge", "leak-last-edge", "leak-final-target", "leak-image")
+    found = flagged(parts)
+    assert [t.flags for t in found["test"]] == [("self-hop", *seen), ()]
+    assert flagged(found) == found and found["train"] == parts["train"]
+    assert [flag_of(kind) for kind in KINDS] == [*seen[:2], "leak-all-edges", "leak-sub-chain", *seen[2:]]
+    assert parts["test"][0] is old and old.flags == ("self-hop", "leak-sub-chain")
+
+
+def test_kinds_of_leak_are_named_as_they_are_typed():
+    assert [kind_named(name) for name in ("last-edge", "last_edge", "image")] == ["last_edge", "last_edge", "image"]
+    with pytest.raises(MtbenchError, match=r"no kind of leak named 'targets'\. Did you mean '.*target'"):
+        kind_named("targets")
+
+
 def test_an_empty_part_leaks_nothing():
     found = audit({"train": [], "dev": [], "test": [dialogue("abc")]})
     assert found["dev"] == {"transactions": 0, **dict.fromkeys(KINDS, 0), "by_turns": {}, "by_category": {}}
@@ -125,3 +164,24 @@ def test_the_audit_adds_up(train, dev, tested):
         for table in ("by_turns", "by_category"):
             for kind in ("transactions", *KINDS):
                 assert sum(row[kind] for row in found[part][table].values()) == found[part][kind]
+
+
+@given(train=dialogues, dev=dialogues, tested=dialogues, kinds=st.sets(st.sampled_from(KINDS), min_size=1))
+@settings(max_examples=60, deadline=None)
+def test_a_clean_part_is_what_has_none_of_the_leaks_and_train_stays_whole(train, dev, tested, kinds):
+    parts = {"train": train, "dev": dev, "test": tested}
+    found = clean(parts, kinds)
+    assert found["train"] == train
+    for part, known in (("test", train + dev), ("dev", train)):
+        wanted = [t for t in parts[part] if not any(slow_leaks(t, known)[kind] for kind in kinds)]
+        assert found[part] == wanted
+        assert all(audit(found)[part][kind] == 0 for kind in kinds)
+
+
+@given(tested=dialogues, known=dialogues)
+@settings(max_examples=30, deadline=None)
+def test_an_audit_against_elsewhere_counts_every_part_against_it(tested, known):
+    found = audit_against({"train": tested, "test": tested[:2]}, iter(known))
+    for part, rows in (("train", tested), ("test", tested[:2])):
+        slow = [slow_leaks(one, known) for one in rows]
+        assert {kind: found[part][kind] for kind in KINDS} == {kind: sum(s[kind] for s in slow) for kind in KINDS}

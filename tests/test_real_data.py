@@ -11,12 +11,14 @@ import pytest
 from builders.fashioniq import CATEGORIES, FashionIQ
 from builders.multiturn_fashioniq import MultiturnFashionIQ
 from builders.shoes import Shoes
-from mtbench.chains.leakage import audit
+from mtbench.chains.leakage import FLAG, audit, audit_against
 from mtbench.chains.policies import Rule
 from mtbench.chains.splits import SplitRule, assign, components
 from mtbench.chains.transactions import transactions_of
 from mtbench.core.types import SPLITS
-from mtbench.data.build import build
+from mtbench.data.build import BuildOptions, build
+from mtbench.data.parts import clean_parts, kinds_named
+from mtbench.data.pretraining import train_pairs
 
 TURNS = ("2", "3", "4")
 
@@ -139,7 +141,7 @@ def test_every_fault_of_the_release_is_counted(multiturn):
     assert found["one-turn"] == 1 and found["self-hop"] == 1 and found["swapped-references"] == 232
     assert found["one-caption"] == 21 and found["three-captions"] == 12 and found["empty-caption"] == 13
     assert found["repeated-reference"] == 11 and found["two-categories"] == 367 and found["duplicate-session"] == 28
-    flags = Counter(flag for t in every(multiturn) for flag in t.flags)
+    flags = Counter(flag for t in every(multiturn) for flag in t.flags if not flag.startswith(FLAG))
     assert flags == {kind: count for kind, count in found.items() if kind != "one-turn"}
 
 
@@ -181,6 +183,54 @@ def test_a_re_split_of_the_release_shares_no_pair_and_loses_none(multiturn):
     assert not targets[0] & targets[1] and not targets[0] & targets[2] and not targets[1] & targets[2]
     reversed_pairs = {(t.category, b, a) for t in (*parts["train"], *parts["dev"]) for a, b in pairwise(t.images)}
     assert not any((t.category, *hop) in reversed_pairs for t in parts["test"] for hop in pairwise(t.images))
+
+
+CLEAN = {"edge": (1094, 469), "final-target": (1559, 158), "image": (773, 10)}
+
+
+@pytest.mark.parametrize("kind", CLEAN)
+def test_the_clean_subsets_of_the_released_val_are_those_that_were_measured(multiturn, kind):
+    """Against train and dev together, which is the published train."""
+    parts, left_out = clean_parts({split: multiturn.transactions(split) for split in SPLITS}, kinds_named([kind]))
+    test, dev = CLEAN[kind]
+    assert (len(parts["test"]), len(parts["dev"]), len(parts["train"])) == (test, dev, 8636)
+    assert left_out == {f"clean-{kind}": {"test": 2400 - test, "dev": 469 - dev}}
+    unflagged = [t for t in multiturn.transactions("test") if f"leak-{kind}" not in t.flags]
+    assert [t.transaction_id for t in parts["test"]] == [t.transaction_id for t in unflagged]
+    assert audit(parts)["test"][kind.replace("-", "_")] == 0
+
+
+def test_a_clean_subset_is_one_option_away_and_keeps_the_galleries(real_data, multiturn, tmp_path):
+    raw, options = real_data / "multiturn_fashioniq", BuildOptions(clean=("edge",))
+    made = build("multiturn-fashioniq", MultiturnFashionIQ(), raw, tmp_path / "clean", options, progress=False)
+    assert made.name == "multiturn-fashioniq-clean-edge"
+    assert by_turns(made.transactions("test")) == (1017, 70, 7)
+    assert made.manifest["left_out"] == {"clean-edge": {"test": 1306, "dev": 0}}
+    assert made.transactions("train") == multiturn.transactions("train")
+    assert made.galleries == multiturn.galleries
+
+
+def test_the_strict_split_shows_no_held_out_target_in_training(multiturn):
+    released = every(multiturn)
+    splits = [published_split(t) for t in released]
+    disjoint, strict = (
+        assign(released, splits, SplitRule(policy), MultiturnFashionIQ.official)
+        for policy in ("edge-target-disjoint", "edge-target-strict")
+    )
+    parts = {split: [t for t, part in zip(released, disjoint, strict=True) if part == split] for split in SPLITS}
+    assert (audit(parts)["test"]["transactions"], audit(parts)["test"]["final_target"]) == (1853, 874)
+    parts = {split: [t for t, part in zip(released, strict, strict=True) if part == split] for split in SPLITS}
+    assert {split: len(rows) for split, rows in parts.items()} == {"train": 7805, "dev": 423, "test": 1853}
+    assert Counter(strict)["left out of train"] == 1356 and Counter(strict)["left out of dev"] == 68
+    for found in audit(parts).values():
+        assert found["transactions"] and found["edge"] == found["final_target"] == 0
+
+
+def test_most_of_the_released_val_ends_in_a_pair_that_models_were_pre_trained_on(real_data, multiturn):
+    known = train_pairs("fashioniq", FashionIQ(), real_data / "fashioniq")
+    assert len(known) == 18_000
+    found = audit_against({"test": multiturn.transactions("test")}, known)["test"]
+    assert (found["transactions"], found["last_edge"]) == (2400, 1755)
 
 
 MEASURED = {"dress": (1768, 43), "shirt": (1674, 44), "toptee": (1781, 32)}

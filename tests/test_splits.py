@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mtbench.chains.leakage import audit
 from mtbench.chains.splits import SplitRule, assign, components
 from mtbench.core.errors import MtbenchError
-from mtbench.core.types import Transaction, Turn
+from mtbench.core.types import SPLITS, Transaction, Turn
 
 OFFICIAL = {"train": "train", "val": "test"}
 
@@ -81,6 +82,35 @@ def test_a_re_split_shares_no_pair_in_either_direction_and_no_final_target_and_l
         assert here == there or not connected(one, other)
 
 
+@given(transactions=dialogues, seed=seeds)
+@settings(max_examples=120, deadline=None)
+def test_the_strict_re_split_is_the_disjoint_one_without_what_shows_a_held_out_target(transactions, seed):
+    shares, published = (0.3, 0.3, seed), ["train"] * len(transactions)
+    disjoint, strict = (
+        assign(transactions, published, SplitRule(policy, *shares), OFFICIAL)
+        for policy in ("edge-target-disjoint", "edge-target-strict")
+    )
+
+    def targets(parts, split):
+        return {(t.category, t.target) for t, part in zip(transactions, parts, strict=True) if part == split}
+
+    def shows(transaction, wanted):
+        return bool({(transaction.category, image) for image in transaction.images} & wanted)
+
+    for transaction, before, after in zip(transactions, disjoint, strict, strict=True):
+        of_test = shows(transaction, targets(disjoint, "test"))
+        # what is left of dev is what counts for train
+        in_the_way = {
+            "train": of_test or shows(transaction, targets(strict, "dev")),
+            "dev": of_test,
+            "test": False,
+        }
+        assert after == (f"left out of {before}" if in_the_way[before] else before)
+    parts = {split: [t for t, p in zip(transactions, strict, strict=True) if p == split] for split in SPLITS}
+    for found in audit(parts).values():
+        assert found["edge"] == found["final_target"] == 0
+
+
 @given(transactions=dialogues, seed=seeds, data=st.data())
 @settings(max_examples=80, deadline=None)
 def test_the_official_split_keeps_test_and_cuts_dev_out_of_train_by_component(transactions, seed, data):
@@ -124,6 +154,20 @@ def test_the_part_of_a_component_is_the_same_on_every_machine():
     wanted = ["test" if place < 0.3 else "dev" if place < 0.6 else "train" for place in places]
     assert wanted == ["train", "train", "train", "train", "test", "test"]
     assert assign(lone, ["train"] * 6, SplitRule("edge-target-disjoint", 0.3, 0.3), OFFICIAL) == wanted
+
+
+def test_the_strict_re_split_leaves_out_who_passes_by_a_held_out_target():
+    lone = [dialogue((f"{n}a", f"{n}b", f"{n}c")) for n in range(6)]  # 4 and 5 are test, as above
+    passing = {"to the target": ("s", "4c", "t"), "elsewhere": ("s", "4b", "t"), "other category": ("s", "4c", "t")}
+    for name, path in passing.items():
+        added = dialogue(path, "shirt" if name == "other category" else "dress")
+        parts = {}
+        for policy in ("edge-target-disjoint", "edge-target-strict"):
+            rule = SplitRule(policy, 0, 0.3)
+            *others, parts[policy] = assign([*lone, added], ["train"] * 7, rule, OFFICIAL)
+            assert others == ["train"] * 4 + ["test"] * 2
+        wanted = "left out of train" if name == "to the target" else "train"
+        assert parts == {"edge-target-disjoint": "train", "edge-target-strict": wanted}
 
 
 def test_a_share_of_zero_gives_no_such_part():

@@ -10,17 +10,31 @@ sub_chain     its images stand in this order, side by side, in one known transac
 final_target  its target occurs in a known transaction
 image         any of its images does
 ============  ========================================================================================
+
+What is known is said once, in `AGAINST`: test is audited against train and dev together, dev against train.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
+from mtbench.core.errors import unknown
 from mtbench.core.types import Transaction
 
+Parts = Mapping[str, Sequence[Transaction]]
+"""Transactions by split."""
+
 KINDS = ("edge", "last_edge", "all_edges", "sub_chain", "final_target", "image")
+
+AGAINST: Mapping[str, tuple[str, ...]] = MappingProxyType({"test": ("train", "dev"), "dev": ("train",)})
+"""What each held-out split is audited against: all that a model may have learned from or been chosen on before."""
+
+FLAG = "leak-"
+"""Starts the flag of each leak: ``leak-edge``, ``leak-last-edge``, ..."""
 
 
 def leaks(transactions: Sequence[Transaction], known: Iterable[Transaction]) -> list[dict[str, bool]]:
@@ -53,20 +67,78 @@ def leaks(transactions: Sequence[Transaction], known: Iterable[Transaction]) -> 
     return found
 
 
-def audit(parts: Mapping[str, Sequence[Transaction]]) -> dict[str, Any]:
-    """Leakage of test against train and dev together, and of dev against train, as counts of transactions.
+def leaks_of(parts: Parts, split: str) -> list[dict[str, bool]]:
+    """For each transaction of a held-out split, which of `KINDS` hold against what `AGAINST` names.
+
+    Raises:
+        MtbenchError: ``split`` is not held out, so that nothing can leak into it.
+    """
+    if split not in AGAINST:
+        raise unknown("held-out split", split, AGAINST)
+    return leaks(parts[split], [t for known in AGAINST[split] for t in parts[known]])
+
+
+def flagged(parts: Parts) -> dict[str, list[Transaction]]:
+    """The parts, their leaks among the flags of each held-out transaction; other flags stay as they are."""
+    found = {split: list(transactions) for split, transactions in parts.items()}
+    for split in AGAINST:
+        found[split] = [
+            replace(transaction, flags=(*_others(transaction), *(flag_of(kind) for kind in KINDS if kinds[kind])))
+            for transaction, kinds in zip(parts[split], leaks_of(parts, split), strict=True)
+        ]
+    return found
+
+
+def flag_of(kind: str) -> str:
+    """The flag of a kind of leak: ``leak-last-edge`` of ``last_edge``."""
+    return FLAG + kind.replace("_", "-")
+
+
+def kind_named(name: str) -> str:
+    """A kind of leak as it is typed, ``last-edge`` or ``last_edge``.
+
+    Raises:
+        MtbenchError: there is no such kind.
+    """
+    kind = name.replace("-", "_")
+    if kind not in KINDS:
+        raise unknown("kind of leak", name, [kind.replace("_", "-") for kind in KINDS])
+    return kind
+
+
+def clean(parts: Parts, kinds: Iterable[str]) -> dict[str, list[Transaction]]:
+    """The parts without the held-out transactions that have any leak of ``kinds``; train stays whole."""
+    unwanted = list(kinds)
+    found = {split: list(transactions) for split, transactions in parts.items()}
+    for split in AGAINST:
+        found[split] = [
+            transaction
+            for transaction, leak in zip(parts[split], leaks_of(parts, split), strict=True)
+            if not any(leak[kind] for kind in unwanted)
+        ]
+    return found
+
+
+def audit(parts: Parts) -> dict[str, Any]:
+    """The leaks of every held-out split (see `AGAINST`) as counts of transactions.
 
     Returns:
         ``{"test": {"transactions", *KINDS, "by_turns": {"2": ...}, "by_category": {...}}, "dev": ...}``
     """
-    return {
-        "test": _count(parts["test"], [*parts["train"], *parts["dev"]]),
-        "dev": _count(parts["dev"], parts["train"]),
-    }
+    return {split: _count(parts[split], leaks_of(parts, split)) for split in AGAINST}
 
 
-def _count(transactions: Sequence[Transaction], known: Sequence[Transaction]) -> dict[str, Any]:
-    found = leaks(transactions, known)
+def audit_against(parts: Parts, known: Iterable[Transaction]) -> dict[str, Any]:
+    """The same counts for any parts against transactions from elsewhere, such as a pre-training set."""
+    known = list(known)
+    return {split: _count(transactions, leaks(transactions, known)) for split, transactions in parts.items()}
+
+
+def _others(transaction: Transaction) -> list[str]:
+    return [flag for flag in transaction.flags if not flag.startswith(FLAG)]
+
+
+def _count(transactions: Sequence[Transaction], found: Sequence[dict[str, bool]]) -> dict[str, Any]:
     by_turns: dict[str, list[dict[str, bool]]] = {}
     by_category: dict[str, list[dict[str, bool]]] = {}
     for transaction, kinds in zip(transactions, found, strict=True):

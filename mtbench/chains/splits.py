@@ -3,9 +3,11 @@
 ======================  ==========================================================================================
 official                as published; the dev part is cut out of the published training part
 edge-target-disjoint    train / dev / test share no pair (in either direction) and no final target
+edge-target-strict      the same, and what shows a held-out final target on the way is left out of training (and,
+                        where it is one of test, of dev): to have seen the image to find is no help either
 ======================  ==========================================================================================
 
-Both move whole connected components: transactions that share a pair or a final target, directly or through others,
+All move whole connected components: transactions that share a pair or a final target, directly or through others,
 stay together. A component goes where a seeded hash of its name sends it, so that a transaction keeps its part when
 others come or go, and nothing is random per run.
 """
@@ -16,6 +18,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -24,7 +27,10 @@ from scipy.sparse.csgraph import connected_components
 from mtbench.core.errors import MtbenchError, unknown
 from mtbench.core.types import SPLITS, Transaction
 
-POLICIES = ("official", "edge-target-disjoint")
+POLICIES = ("official", "edge-target-disjoint", "edge-target-strict")
+
+LEFT_OUT: Mapping[str, str] = MappingProxyType({split: f"left out of {split}" for split in ("train", "dev")})
+"""What `assign` says of a transaction that goes nowhere, by the part that it would have been in."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +40,8 @@ class SplitRule:
     Attributes:
         policy: one of `POLICIES`.
         dev_share: share of the components that become dev: of the published training part under ``official``, of
-            all under ``edge-target-disjoint``.
-        test_share: share of the components that become test under ``edge-target-disjoint``.
+            all under a re-split.
+        test_share: share of the components that become test under a re-split.
         seed: goes into the hash of every component.
     """
 
@@ -57,7 +63,7 @@ def assign(
     rule: SplitRule,
     official: Mapping[str, str],
 ) -> list[str]:
-    """The part (``train``, ``dev`` or ``test``) of each transaction.
+    """The part (``train``, ``dev`` or ``test``) of each transaction; under ``edge-target-strict`` also `LEFT_OUT`.
 
     Args:
         transactions: all of them.
@@ -75,7 +81,19 @@ def assign(
             return parts
         return ["dev" if p == "train" and at < rule.dev_share else p for p, at in zip(parts, place, strict=True)]
     dev_end = rule.dev_share + rule.test_share
-    return ["test" if at < rule.test_share else "dev" if at < dev_end else "train" for at in place]
+    parts = ["test" if at < rule.test_share else "dev" if at < dev_end else "train" for at in place]
+    return _strict(transactions, parts) if rule.policy == "edge-target-strict" else parts
+
+
+def _strict(transactions: Sequence[Transaction], parts: Sequence[str]) -> list[str]:
+    """The parts without what shows a final target of a later one: dev first, so that it protects only what it keeps."""
+    found = list(parts)
+    for split, held_out in (("dev", {"test"}), ("train", {"dev", "test"})):
+        wanted = {(t.category, t.target) for t, part in zip(transactions, found, strict=True) if part in held_out}
+        for row, transaction in enumerate(transactions):
+            if found[row] == split and any((transaction.category, image) in wanted for image in transaction.images):
+                found[row] = LEFT_OUT[split]
+    return found
 
 
 def components(transactions: Sequence[Transaction]) -> list[str]:

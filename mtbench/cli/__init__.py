@@ -11,9 +11,12 @@ from typing import Any
 import click
 
 from mtbench import __version__
+from mtbench.cli.audit import audit
 from mtbench.cli.build import build
+from mtbench.cli.check import check_model
+from mtbench.cli.compare import compare
 from mtbench.cli.evaluate import encode, evaluate, score
-from mtbench.cli.inspect import audit, list_plugins, push, stats
+from mtbench.cli.inspect import list_plugins, push, stats
 from mtbench.core.errors import MtbenchError
 
 
@@ -55,5 +58,5 @@ def main() -> None:
     """Multi-turn composed image retrieval: build benchmarks, evaluate models, keep leaderboards."""
 
 
-for command in (build, stats, audit, encode, evaluate, score, list_plugins, push):
+for command in (build, stats, audit, encode, evaluate, check_model, score, compare, list_plugins, push):
     main.add_command(command)

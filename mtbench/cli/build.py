@@ -38,7 +38,11 @@ COMMON = (
         show_default=True,
         help="Pairs from an image to itself: drop (and count), refuse.",
     ),
-    click.Option(["--split"], help="official or edge-target-disjoint. [default: the builder's]"),
+    click.Option(
+        ["--split"],
+        help="official, edge-target-disjoint (parts share no pair and no final target) or edge-target-strict (nor is "
+        "a held-out final target shown in training). [default: the builder's]",
+    ),
     click.Option(
         ["--dev-share"],
         type=float,
@@ -50,6 +54,13 @@ COMMON = (
         ["--test-share"],
         type=float,
         help="The same for test, under a re-split. [default: 0.15]",
+    ),
+    click.Option(
+        ["--clean"],
+        multiple=True,
+        metavar="LEAK",
+        help="Leave out test and dev transactions that leak from training by edge, last-edge, all-edges, sub-chain, "
+        "final-target or image; repeatable.",
     ),
     click.Option(["--split-seed"], type=int, default=0, show_default=True, help="Seed of the split's hash."),
     click.Option(
@@ -83,7 +94,7 @@ class Builders(click.Group):
         return [name for name in BUILDERS.names() if _works(name)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
-        builder = _made(cmd_name)
+        builder = builder_named(cmd_name)
         own = [
             click.Option(
                 [f"--{option.name}"],
@@ -121,7 +132,7 @@ def build() -> None:
     """Turn raw pairs into a multi-turn benchmark."""
 
 
-def _made(name: str) -> Builder:
+def builder_named(name: str) -> Builder:
     """A builder by name; an error that says what is missing if the class is none."""
     builder: Builder = construct(BUILDERS.get(name), {}, what=f"builder {name!r}")
     missing = [part for part in PARTS if not hasattr(builder, part)]
@@ -133,7 +144,7 @@ def _made(name: str) -> Builder:
 def _works(name: str) -> bool:
     """Whether a builder can be made; one that cannot is warned about, and the others stay usable."""
     try:
-        _made(name)
+        builder_named(name)
     except MtbenchError as error:
         logger.warning("%s", error)
         return False

@@ -1,4 +1,4 @@
-"""Commands that look at things: stats, audit, list; and push, which shows them to others."""
+"""Commands that look at things: stats, list; and push, which shows them to others."""
 
 from __future__ import annotations
 
@@ -37,38 +37,6 @@ def stats(directory: Path, as_json: bool) -> None:
         click.echo(json.dumps({**record, "published": benchmark.manifest["published"]}, indent=2))
     else:
         click.echo(build_report(benchmark.manifest, directory))
-
-
-@click.command()
-@DIR
-@click.option("--against", type=click.Path(path_type=Path), help="Audit against every part of another benchmark.")
-@JSON
-def audit(directory: Path, against: Path | None, as_json: bool) -> None:
-    """Count transactions that were seen before: test against train and dev, dev against train."""
-    from mtbench.chains.leakage import KINDS as LEAKS
-    from mtbench.chains.leakage import audit as count_leaks
-    from mtbench.core.types import SPLITS
-    from mtbench.data.benchmark import load
-
-    benchmark = load(directory)
-    parts = {split: benchmark.transactions(split) for split in SPLITS}
-    if against:
-        other = load(against)
-        seen = [t for split in SPLITS for t in other.transactions(split)]
-        found = {split: count_leaks({"test": parts[split], "train": seen, "dev": []})["test"] for split in SPLITS}
-    else:
-        found = count_leaks(parts)
-    if as_json:
-        click.echo(json.dumps({"name": benchmark.name, "revision": benchmark.revision, "splits": found}, indent=2))
-        return
-    rows = []
-    for split, kinds in found.items():
-        rows.append([split, kinds["transactions"], *(kinds[kind] for kind in LEAKS)])
-        for turns, row in kinds["by_turns"].items():
-            rows.append([f"{split}, {turns} turns", row["transactions"], *(row[kind] for kind in LEAKS)])
-        for category, row in kinds["by_category"].items():
-            rows.append([f"{split}, {category}", row["transactions"], *(row[kind] for kind in LEAKS)])
-    click.echo(table(rows, ["split", "transactions", *(kind.replace("_", " ") for kind in LEAKS)]))
 
 
 @click.command(name="list")

@@ -86,6 +86,7 @@ def result_table(records: Sequence[Mapping[str, Any]]) -> str:
         "ties": lambda r: _range(r["ties_pessimistic"]["mean"], r["ties_optimistic"]["mean"]),
         "excl.": lambda r: _value("mean", r["own_references_excluded"]["mean"]),
         **({"micro": lambda r: _value("mean", r["micro"]["mean"])} if several else {}),
+        **{part: partial(_of_part, part) for part in ("clean", "leaked") if part in first},
         **{f"{n} turns": partial(_of_turns, n) for n in first["by_turns"]},
     }
     images = sum(gallery["images"] for gallery in first["galleries"])
@@ -103,9 +104,12 @@ def result_table(records: Sequence[Mapping[str, Any]]) -> str:
         "mean: of R@5 and R@8. rank: median. ties: mean if every tie went against the target, and if for it.",
         "excl.: mean with the images already shown left out. Last columns: mean by turns, categories pooled.",
     ]
-    leaked = first["leakage"]["last_edge"] if first["leakage"] else 0
-    if leaked:
-        lines.append(f"This split leaks: {leaked:,} transactions end in a training pair. See mtbench audit.")
+    if "clean" in first:
+        kind = first["clean_kind"].replace("_", " ").replace("-", " ")
+        lines.append(
+            f"This split leaks: {first['leaked']['n']:,} transactions were seen before by {kind}, and "
+            f"{first['clean']['n']:,} are clean of that: their means stand beside. See mtbench audit."
+        )
     if first["split"] != "test":
         lines.append(f"The {first['split']} part is one that models learn from or choose their options on.")
     for record in records:
@@ -175,6 +179,10 @@ def score_table(found: Mapping[str, Any]) -> str:
 
 def _percent(name: str, record: Mapping[str, Any]) -> str:
     return _value(name, record["measures"].get(name))
+
+
+def _of_part(part: str, record: Mapping[str, Any]) -> str:
+    return _value("mean", record.get(part, {}).get("measures", {}).get("mean"))
 
 
 def _of_turns(turns: str, record: Mapping[str, Any]) -> str:

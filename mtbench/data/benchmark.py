@@ -11,10 +11,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mtbench.chains.leakage import leaks_of
 from mtbench.core.errors import MtbenchError, unknown
 from mtbench.core.files import json_sha256
 from mtbench.core.types import SPLITS, Gallery, History, Image, Protocol, Transaction, Turn
 from mtbench.data.images import describe
+from mtbench.data.truth import Truth
+from mtbench.data.truth_files import read_truth
 
 SCHEMA_VERSION = 1
 """Raised when a file of a benchmark changes its meaning."""
@@ -55,6 +58,10 @@ class Benchmark:
     def transactions(self, split: str) -> list[Transaction]:
         """The transactions of ``train``, ``dev`` or ``test``, in the order of the file."""
         return self._transactions[check_split(split)]
+
+    def leaks(self, split: str) -> list[dict[str, bool]]:
+        """For each transaction of ``test`` or ``dev``, which leaks it has (`mtbench.chains.leakage`)."""
+        return leaks_of(self._transactions, split)
 
     def gallery(self, split: str, category: str) -> Gallery:
         """The candidates for transactions of one split and category."""
@@ -97,6 +104,16 @@ class Benchmark:
         return dict(sorted(found.items()))
 
     @cached_property
+    def truth(self) -> Truth | None:
+        """What is known for certain about images and feedback; None where nothing is. It is no part of the revision.
+
+        Raises:
+            MtbenchError: its files are missing, damaged, or not those that were built.
+        """
+        facts = self.manifest.get("truth")
+        return None if facts is None else read_truth(self.path, facts)
+
+    @cached_property
     def image_folder(self) -> Path | None:
         """The folder that image paths start from, on this machine; None where only text is at hand."""
         local = self.path / "local.json"
@@ -123,7 +140,7 @@ class Benchmark:
         """Recompute the revision.
 
         Raises:
-            MtbenchError: the transactions or galleries are not those that were built.
+            MtbenchError: the transactions, galleries or truth are not those that were built.
         """
         words = describe(self._image_rows)
         for proxy, facts in self.manifest.get("proxies", {}).items():
@@ -138,6 +155,7 @@ class Benchmark:
                 f"{self.path}: its content has revision {found[:12]}, but benchmark.json says {self.revision[:12]}: "
                 "a file was changed after the build. Build it again."
             )
+        _ = self.truth  # reading it compares it with the manifest
 
     def push_to_hub(self, repository: str, *, private: bool = False, token: str | None = None) -> str:
         """Upload the folder as a dataset repository of the Hugging Face hub; returns its address."""

@@ -17,9 +17,12 @@ from mtbench.core.files import check_free, file_sha256, json_sha256
 from mtbench.core.types import SPLITS, Gallery, Pair, Protocol, Transaction
 from mtbench.data.benchmark import SCHEMA_VERSION, Benchmark, galleries_of, revision
 from mtbench.data.images import Proxies, describe, image_rows, index_files
+from mtbench.data.parts import clean_name, clean_parts, kinds_named, parts_of
 from mtbench.data.raw import Builder, Draws, Published, RawDataset
 from mtbench.data.readers import read_texts
 from mtbench.data.sources import fetch, missing
+from mtbench.data.truth import truth_of
+from mtbench.data.truth_files import describe_truth
 from mtbench.data.write import write_benchmark
 
 SELF_LOOPS = ("drop", "refuse")
@@ -35,6 +38,7 @@ class BuildOptions:
         same_category: leave out pairs that cross from one subcategory to another.
         self_loops: ``drop`` (and count) pairs from an image to itself, or ``refuse`` them.
         split: split policy; ``split_rule`` has its parameters.
+        clean: kinds of leak (``edge``, ``last-edge``, ...): held-out transactions that have one are left out.
         gallery: gallery rule.
         images: a folder of image files.
         image_captions: a JSON file of captions by image, or a folder of such files.
@@ -48,6 +52,7 @@ class BuildOptions:
     self_loops: str = "drop"
     split: str | None = None
     split_rule: SplitRule = field(default_factory=SplitRule)
+    clean: Sequence[str] = ()
     gallery: str | None = None
     images: Path | None = None
     image_captions: Path | None = None
@@ -72,6 +77,7 @@ def build(
         MtbenchError: missing or malformed raw files, options that do not fit them, an ``out`` that is in use.
     """
     options = options or BuildOptions()
+    unwanted = kinds_named(options.clean)
     check_free(out, replaces="benchmark.json" if overwrite else None)
     made = builder.prepare(raw_path, **options.extra) if isinstance(builder, Draws) else {}
     options = replace(
@@ -98,9 +104,7 @@ def build(
         )
     split_rule = replace(options.split_rule, policy=options.split or builder.split)
     assigned = assign(transactions, raw_splits, split_rule, official)
-    parts: dict[str, list[Transaction]] = {split: [] for split in SPLITS}
-    for transaction, part in zip(transactions, assigned, strict=True):
-        parts[part].append(transaction)
+    parts, left_out = parts_of(transactions, assigned, split_rule.policy)
     stands_for = _published_splits(raw_splits, assigned, split_rule, official)
 
     captions = read_texts(options.image_captions) if options.image_captions else {}
@@ -110,19 +114,28 @@ def build(
     protocol = Protocol(gallery=options.gallery or usual)
     rows = image_rows(parts, stands_for, raw, protocol.gallery, proxies)
     galleries = list(galleries_of(rows, protocol.gallery).values())
+    # Only now: a clean subset is ranked against the candidates of the whole, and so is comparable with it.
+    parts, unclean = clean_parts(parts, unwanted)
+    kept = {transaction.transaction_id for part in parts.values() for transaction in part}
+    sources = [(t, split) for t, split in zip(transactions, raw_splits, strict=True) if t.transaction_id in kept]
+    truth = None
+    if raw.truth is not None:
+        shown = (row["image_id"] for part in rows.values() for row in part)
+        truth = truth_of(raw.truth, parts, {(g.split, g.category): g for g in galleries}, shown)
     manifest = {
-        "name": options.name or _name(builder_name, builder, chains["policy"], split_rule.policy),
+        "name": options.name or raw.name or _name(builder_name, builder, chains["policy"], split_rule.policy, unwanted),
         "schema_version": SCHEMA_VERSION,
         "revision": revision(parts, galleries, protocol),
         "builder": builder_name,
-        "options": _options(builder, options.extra),
+        "options": {**_options(builder, options.extra), **raw.options},
         "licence": builder.licence,
         "sources": _sources(builder, raw_path, captions, options),
         "chains": chains,
         "split": asdict(split_rule),
         "protocol": asdict(protocol),
         "statistics": statistics(parts, galleries),
-        "published": [_compare(published, transactions, raw_splits, official) for published in builder.published],
+        "left_out": {**left_out, **unclean},
+        "published": [_compare(published, sources, official) for published in builder.published],
         "audit": audit(parts),
         "faults": raw.faults.to_json(),
         "notes": raw.notes,
@@ -131,11 +144,12 @@ def build(
             {"split": g.split, "category": g.category, "rule": g.rule, "images": len(g), "sha256": g.sha256}
             for g in galleries
         ],
+        **({"truth": describe_truth(truth)} if truth else {}),
     }
     local = None
     if proxies.files and options.images:  # real paths: ".." behind a symbolic link leads elsewhere
         local = {"images": os.path.relpath(options.images.resolve(), out.resolve())}
-    write_benchmark(out, manifest, parts, rows, local=local, overwrite=overwrite)
+    write_benchmark(out, manifest, parts, rows, truth=truth, local=local, overwrite=overwrite)
     return Benchmark(out)
 
 
@@ -164,7 +178,11 @@ def _transactions(
                 "this data comes as finished sessions: leave --chains out, or chain raw FashionIQ with "
                 "`mtbench build fashioniq`"
             )
-        _refuse_chain_options(options)
+        _refuse_chain_options(options, designed=raw.designed)
+        if raw.designed:
+            lengths = [len(session.turns) for session in raw.sessions] or [0]
+            limits = {"min_turns": min(lengths), "max_turns": max(lengths)}
+            return raw.sessions, raw.session_splits, {"policy": "released", **limits}
         kept = []
         for session, split in zip(raw.sessions, raw.session_splits, strict=True):
             if options.rule.min_turns <= len(session.turns) <= options.rule.max_turns:
@@ -187,13 +205,22 @@ def _transactions(
     return transactions, raw_splits, {"policy": policy, **parameters, "pairs": len(pairs)}
 
 
-def _refuse_chain_options(options: BuildOptions) -> None:
-    """Refuse what only has a meaning where chains are made; the defaults of the command line may stand."""
+def _refuse_chain_options(options: BuildOptions, *, designed: bool) -> None:
+    """Refuse what only has a meaning where chains are made; the defaults of the command line may stand.
+
+    Sessions that are ``designed`` are not to be taken apart either.
+    """
     usual = BuildOptions()
     given = {
         "--cycles": options.rule.cycles != usual.rule.cycles,
         "--same-category": options.same_category != usual.same_category,
         "--self-loops": options.self_loops != usual.self_loops,
+        "--min-turns": designed and options.rule.min_turns != usual.rule.min_turns,
+        "--max-turns": designed and options.rule.max_turns != usual.rule.max_turns,
+        "--split": designed and options.split not in (None, "official"),
+        "--dev-share": designed and options.split_rule.dev_share != usual.split_rule.dev_share,
+        "--split-seed": designed and options.split_rule.seed != usual.split_rule.seed,
+        "--clean": designed and bool(options.clean),
     }
     names = [name for name, differs in given.items() if differs]
     if names:
@@ -246,7 +273,8 @@ def _published_splits(
     """The published splits whose image lists make the gallery of each part."""
     found: dict[str, set[str]] = {split: set() for split in SPLITS}
     for raw_split, part in zip(raw_splits, assigned, strict=True):
-        found[part].add(raw_split)
+        if part in found:  # and not left out
+            found[part].add(raw_split)
     if rule.policy == "official":  # a part without transactions still has its published list
         for raw_split, part in official.items():
             found[part].add(raw_split)
@@ -323,14 +351,16 @@ def _top_level(folder: Path) -> list[Path]:
 
 def _compare(
     published: Published,
-    transactions: Sequence[Transaction],
-    raw_splits: Sequence[str],
+    transactions: Sequence[tuple[Transaction, str]],
     official: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Published counts beside ours for the same published split, whichever part its transactions are in now."""
+    """Published counts beside ours for the same published split, whichever part its transactions are in now.
+
+    ``transactions`` are those of the benchmark, each with the published split that it comes from.
+    """
     ours = _tally(
         str(len(transaction.turns))
-        for transaction, raw_split in zip(transactions, raw_splits, strict=True)
+        for transaction, raw_split in transactions
         if published.split in ("all", official[raw_split])
     )
     counts = {str(turns): count for turns, count in published.turns.items()}
@@ -344,13 +374,14 @@ def _compare(
     }
 
 
-def _name(builder_name: str, builder: Builder, policy: str, split: str) -> str:
+def _name(builder_name: str, builder: Builder, policy: str, split: str, unwanted: Sequence[str]) -> str:
     """The builder's name, with whatever is not its default."""
     own_class = builder_name.rpartition(":")[2].lower()  # for path/to/file.py:Class
     parts = [
         own_class,
         *([policy] if policy != builder.chains else []),
         *([split] if split != builder.split else []),
+        *([clean_name(unwanted)] if unwanted else []),
     ]
     return "-".join(parts)
 

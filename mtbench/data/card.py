@@ -58,9 +58,11 @@ def card(manifest: Json) -> str:
         ("Transactions", _transactions(manifest)),
         ("Published counts", _published(manifest)),
         ("How it was built", _choices(manifest, "options", "chains", "split")),
+        ("Left out", _left_out(manifest)),
         ("Protocol", _choices(manifest, "protocol")),
         ("Leakage", _leakage(manifest)),
         ("What stands for the images", _proxies(manifest)),
+        ("What is known for certain", _truth(manifest)),
         ("Faults of the raw data", _faults(manifest)),
         ("Sources", _sources(manifest)),
         ("Use", [USE]),
@@ -153,6 +155,12 @@ def _choices(manifest: Json, *keys: str) -> list[str]:
     return _table(["part", "choice", "value"], rows)
 
 
+def _left_out(manifest: Json) -> list[str]:
+    left_out: Mapping[str, Mapping[str, int]] = manifest.get("left_out", {})
+    rows = [[rule, split, count] for rule, counts in left_out.items() for split, count in counts.items()]
+    return _table(["rule", "of", "transactions"], rows)
+
+
 def _leakage(manifest: Json) -> list[str]:
     columns = ("transactions", *KINDS)
     rows = [[split, *(row[column] for column in columns)] for split, row in manifest["audit"].items()]
@@ -165,6 +173,17 @@ def _proxies(manifest: Json) -> list[str]:
         for kind, proxy in sorted(manifest["proxies"].items())
     ]
     return [PROXY_NOTE, *_table(["proxy", "images covered", "sha256"], rows)] if rows else []
+
+
+def _truth(manifest: Json) -> list[str]:
+    if "truth" not in manifest:
+        return []
+    facts: Json = manifest["truth"]
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in facts["kinds"].items())
+    return [
+        f"The folder `truth` has the attributes of all {facts['images']:,} images, and of {facts['dialogues']:,} "
+        f"transactions ({kinds}) what each turn asks for and every image that fulfils it: for studies, not for models."
+    ]
 
 
 def _faults(manifest: Json) -> list[str]:

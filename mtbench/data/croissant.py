@@ -56,7 +56,7 @@ COLUMNS: dict[str, tuple[str, bool, str]] = {
     "n_turns": ("sc:Integer", False, "How many turns the transaction has"),
     "target": ("sc:Text", False, "The image to find at the end"),
     "source_pairs": ("sc:Text", True, "The single-turn annotations that were chained"),
-    "flags": ("sc:Text", True, "Known faults of the transaction"),
+    "flags": ("sc:Text", True, "Known faults of the transaction, and its leaks (leak-edge, leak-final-target, ...)"),
     "image_id": ("sc:Text", False, "Name of the image, which has a row for each category it is in"),
     "category": ("sc:Text", False, "Category, which has a gallery of its own"),
     "subcategory": ("sc:Text", False, "Finer category, where the source has one"),

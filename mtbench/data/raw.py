@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from mtbench.core.types import Pair, Transaction
 from mtbench.data.sources import Source
+from mtbench.data.truth import RawTruth
 
 EXAMPLES = 3
 """Records kept per kind of fault, for the report."""
@@ -61,6 +62,11 @@ class RawDataset:
         image_lists: published candidates by (published split, category).
         attributes: words for images, where the data has them.
         subcategories: a finer label of images, where the data has one.
+        designed: the sessions are a design, such as balanced blocks, that is only right as a whole: no option of the
+            build may leave some out, or move them to another part.
+        truth: what is known for certain about images and feedback that were made, not collected.
+        name: of the benchmark, where the builder makes several kinds.
+        options: what became of the builder's own options, where there is more to say than what was typed.
         official: which part each published split is, where the data decides that; the builder's ``official`` if None.
         faults: what was wrong, counted.
         notes: further facts for the report, one sentence each.
@@ -72,6 +78,10 @@ class RawDataset:
     image_lists: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     attributes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     subcategories: dict[str, str] = field(default_factory=dict)
+    designed: bool = False
+    truth: RawTruth | None = None
+    name: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
     official: Mapping[str, str] | None = None
     faults: Faults = field(default_factory=Faults)
     notes: list[str] = field(default_factory=list)

@@ -6,8 +6,11 @@ whether a model did what it was told. No model sees it, unless it says so (`mtbe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from mtbench.core.errors import Problems
+from mtbench.core.types import Gallery, Transaction
 
 Attributes = Mapping[str, str]
 """Values by the name of the attribute."""
@@ -49,3 +52,74 @@ class Truth:
 
     attributes: Mapping[str, Attributes]
     dialogues: Mapping[str, Dialogue]
+
+
+@dataclass(frozen=True)
+class RawTruth:
+    """The truth as a builder knows it: about pairs that are yet to be chained, or about finished sessions.
+
+    Attributes:
+        attributes: of every image, by id.
+        requests: what the feedback of a pair asks for, by pair id.
+        dialogues: by id of the finished session. `Dialogue.relevant` is left empty: it depends on the gallery.
+    """
+
+    attributes: Mapping[str, Attributes]
+    requests: Mapping[str, Attributes] = field(default_factory=dict)
+    dialogues: Mapping[str, Dialogue] = field(default_factory=dict)
+
+
+def truth_of(
+    raw: RawTruth,
+    parts: Mapping[str, Sequence[Transaction]],
+    galleries: Mapping[tuple[str, str], Gallery],
+    images: Iterable[str],
+) -> Truth:
+    """The truth about a benchmark: a dialogue is fulfilled by every candidate with the attributes of its target.
+
+    Args:
+        raw: what the builder handed over.
+        parts: the transactions by split.
+        galleries: by (split, category).
+        images: every image of the benchmark.
+
+    Raises:
+        MtbenchError: an image without attributes, a pair or session of which nothing is known, or whose number of
+            turns is another; every one of them.
+    """
+    problems = Problems("the truth that the builder hands over")
+    known = {image: dict(sorted(raw.attributes.get(image, {}).items())) for image in sorted(set(images))}
+    for image, attributes in known.items():
+        if not attributes:
+            problems.add(image, "the image has no attributes")
+    alike = {key: _alike(gallery, known) for key, gallery in galleries.items()}
+    dialogues = {}
+    for split, transactions in parts.items():
+        for transaction in transactions:
+            found = _dialogue(transaction, raw, problems)
+            look = tuple(known.get(transaction.target, {}).items())
+            relevant = alike.get((split, transaction.category), {}).get(look, [])
+            dialogues[transaction.transaction_id] = replace(found, relevant=tuple(relevant))
+    problems.raise_if_any()
+    return Truth(known, dict(sorted(dialogues.items())))
+
+
+def _alike(gallery: Gallery, known: Mapping[str, Attributes]) -> dict[tuple[tuple[str, str], ...], list[str]]:
+    """The candidates by their attributes, each list sorted."""
+    found: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    for image in gallery.image_ids:
+        found.setdefault(tuple(known.get(image, {}).items()), []).append(image)
+    return found
+
+
+def _dialogue(transaction: Transaction, raw: RawTruth, problems: Problems) -> Dialogue:
+    name = transaction.transaction_id
+    if name in raw.dialogues:
+        found = raw.dialogues[name]
+        if len(found.requests) != len(transaction.turns):
+            problems.add(name, f"requests of {len(found.requests)} turns, but it has {len(transaction.turns)}")
+        return found
+    lacking = [pair for pair in transaction.source_pairs if pair not in raw.requests]
+    if lacking or len(transaction.source_pairs) != len(transaction.turns):
+        problems.add(name, f"nothing is known of {', '.join(lacking) or 'its pairs'}")
+    return Dialogue(tuple(raw.requests.get(pair, {}) for pair in transaction.source_pairs), ())

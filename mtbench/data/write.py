@@ -13,6 +13,8 @@ from mtbench.core.files import atomic_folder, file_sha256, write_json
 from mtbench.core.types import SPLITS, Transaction
 from mtbench.data.card import card
 from mtbench.data.croissant import croissant
+from mtbench.data.truth import Truth
+from mtbench.data.truth_files import FILES, write_truth
 
 TURN = pa.struct({"reference": pa.string(), "feedback": pa.list_(pa.string()), "target": pa.string()})
 TRANSACTIONS = pa.schema(
@@ -48,6 +50,7 @@ def write_benchmark(
     parts: Mapping[str, Sequence[Transaction]],
     images: Mapping[str, Sequence[Mapping[str, Any]]],
     *,
+    truth: Truth | None = None,
     local: Mapping[str, str] | None = None,
     overwrite: bool = False,
 ) -> None:
@@ -58,6 +61,7 @@ def write_benchmark(
         manifest: becomes ``benchmark.json``, and what the card and Croissant are made of.
         parts: transactions by split.
         images: rows of the image tables by split.
+        truth: what is known for certain; it gets a folder of its own.
         local: facts about this machine (``local.json``): where the image files are. Never hashed, never uploaded.
         overwrite: replace a folder that is there.
     """
@@ -70,6 +74,9 @@ def write_benchmark(
                 path = folder / kind / f"{split}.parquet"
                 pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, compression="zstd")
                 files[f"{kind}/{split}.parquet"] = (file_sha256(path), path.stat().st_size)
+        if truth:
+            write_truth(folder, truth)
+            files.update({file: (file_sha256(folder / file), (folder / file).stat().st_size) for file in FILES})
         tables = {f"{kind}/{s}": schema.names for kind, schema in SCHEMAS.items() for s in SPLITS}
         write_json(folder / "benchmark.json", manifest)
         write_json(folder / "croissant.json", croissant(dict(manifest), tables, files))

@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from mtbench.chains.leakage import AGAINST, kind_named, leaks_of
+from mtbench.chains.leakage import AGAINST, kind_named
 from mtbench.core.errors import MtbenchError
 from mtbench.core.files import check_folder, file_sha256, json_sha256
 from mtbench.core.options import construct, known_options
 from mtbench.core.registry import EVALUATORS, MODELS
 from mtbench.core.source import blame, source_sha256
-from mtbench.core.types import SPLITS
 from mtbench.data.benchmark import Benchmark
 from mtbench.evaluation.inputs import EVERY, HEADLINE, Settings, features_of, identity, words_of
 from mtbench.evaluation.ranked_file import RankedFile
@@ -52,6 +51,8 @@ def evaluate(
         raise MtbenchError(f"the seed must be 0 or more, not {settings.seed}")
     check_folder(out)
     plugin = None if is_run(name) else MODELS.get(name)
+    if plugin is None and not Path(name).is_file():
+        raise MtbenchError(f"{name} does not exist")
     options: dict[str, object] = dict(settings.options)
     if plugin is None and options:
         raise MtbenchError(f"{name} is a file of rankings: it has no options such as {next(iter(options))}")
@@ -142,8 +143,7 @@ def _parts(study: Study, kind: str) -> dict[str, Study]:
     kind = kind_named(kind)
     if study.split not in AGAINST:
         return {}
-    parts = {split: study.benchmark.transactions(split) for split in SPLITS}
-    leaked = np.array([leak[kind] for leak in leaks_of(parts, study.split)][: len(study)], dtype=bool)
+    leaked = np.array([leak[kind] for leak in study.benchmark.leaks(study.split)][: len(study)], dtype=bool)
     if leaked.all() or not leaked.any():
         return {}
     return {"clean": study.part(np.flatnonzero(~leaked)), "leaked": study.part(np.flatnonzero(leaked))}

@@ -91,20 +91,20 @@ class RankedFile:
             for target in targets:
                 at = column.get(target, -1)
                 others = np.array(sorted(shown - {at}), dtype=np.int64)
-                left = size - len(others)
+                rest = size - len(others)
                 found = scores[columns == at]
                 if not len(found):
-                    counts.append((size, 0, left, 0, size, left))
+                    counts.append((size, 0, rest, 0, size, rest))
                     continue
                 own = scores[np.isin(columns, others)]
-                greater, equal = int((scores > found[0]).sum()), int((scores == found[0]).sum())
+                n_above, n_beside = int((scores > found[0]).sum()), int((scores == found[0]).sum())
                 above, beside = int((own > found[0]).sum()), int((own == found[0]).sum())
-                counts.append((greater, equal, greater - above, equal - beside, size, left))
+                counts.append((n_above, n_beside, n_above - above, n_beside - beside, size, rest))
             if top is not None and kept is not None:
                 top[row, : len(columns[:depth])] = columns[:depth]
                 kept[row, : len(columns[:depth])] = scores[:depth]
-        columns_of = np.array(counts, dtype=np.int64).reshape(-1, 6).T
-        return Ranks(*columns_of, top=top, scores=kept)
+        greater, equal, own_greater, own_equal, all_, left = np.array(counts, dtype=np.int64).reshape(-1, 6).T
+        return Ranks(greater, equal, own_greater, own_equal, all_, left, top, kept)
 
 
 def _read(

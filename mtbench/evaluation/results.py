@@ -5,7 +5,7 @@
 ``run.parquet``            the first 100 candidates of every transaction
 ``run.trec.gz``            the same, for the tools of information retrieval
 ``qrels.trec``             the targets, for the same tools; neither where an id has blanks, which TREC forbids
-``transactions.parquet``   the value of every measure for every transaction
+``transactions.parquet``   category, target, turns and the value of every measure, for every transaction
 =========================  ===================================================================================
 """
 
@@ -14,9 +14,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -24,12 +27,13 @@ from mtbench.core.errors import MtbenchError
 from mtbench.core.files import atomic_folder, write_json
 from mtbench.core.types import Transaction
 from mtbench.evaluation.measures import per_transaction
-from mtbench.evaluation.recall import MEASURES
 from mtbench.evaluation.runs import Ranking, rankings, write_qrels, write_run
 from mtbench.evaluation.study import Study
 
 SCHEMA_VERSION = 1
 """Raised when a field of a result changes its meaning."""
+
+_AGAIN = "remove the folder and evaluate again"
 
 logger = logging.getLogger(__name__)
 
@@ -47,9 +51,60 @@ def read_result(folder: Path) -> dict[str, Any] | None:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if record["schema_version"] != SCHEMA_VERSION or "key" not in record:
             return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise MtbenchError(f"{path} is no result ({error!r}); remove the folder and run again") from error
     return record
+
+
+@dataclass(frozen=True)
+class Values:
+    """What a result says of each of n transactions, sorted by id.
+
+    Attributes:
+        ids: the transactions, (n,) of str.
+        categories: of each, (n,) of str.
+        targets: the final target of each, (n,) of str.
+        turns: how many turns each has, int64 (n,).
+        measures: float64 (n,) by name of the measure.
+    """
+
+    ids: npt.NDArray[np.object_]
+    categories: npt.NDArray[np.object_]
+    targets: npt.NDArray[np.object_]
+    turns: npt.NDArray[np.int64]
+    measures: Mapping[str, npt.NDArray[np.float64]]
+
+
+def read_values(folder: Path, measures: Sequence[str]) -> Values:
+    """The values of some measures for every transaction of a result.
+
+    Raises:
+        MtbenchError: there is no such file, or it is not what `write_result` writes.
+    """
+    path = folder / "transactions.parquet"
+    texts = ("transaction_id", "category", "target")
+    types = dict.fromkeys(texts, pa.string()) | {"turns": pa.int64()} | dict.fromkeys(measures, pa.float64())
+    try:
+        with pq.ParquetFile(path) as file:
+            schema = file.schema_arrow
+            known = {name for name in types if schema.names.count(name) == 1 and schema.field(name).type == types[name]}
+            if lacking := [name for name in types if name not in known]:
+                raise MtbenchError(
+                    f"{path} has no column {', '.join(lacking)} as `mtbench evaluate` writes it; {_AGAIN}"
+                )
+            table = file.read(columns=list(types))
+        if any(column.null_count for column in table.columns):
+            raise MtbenchError(f"{path} has empty cells; {_AGAIN}")
+        ids, categories, targets = (np.array(table.column(name).to_pylist(), dtype=object) for name in texts)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        what = "cannot be read (is it cut off?)" if path.exists() else "is not there"
+        raise MtbenchError(f"{path} {what}; {_AGAIN}") from error
+    found = {name: table.column(name).to_numpy() for name in ("turns", *measures)}
+    if not len(ids) or len(set(ids)) < len(ids) or any(np.isnan(values).any() for values in found.values()):
+        raise MtbenchError(f"{path} has no transactions, or one of them twice, or no number as a value; {_AGAIN}")
+    order = np.argsort(ids, kind="stable")
+    by_measure = {name: found[name][order] for name in measures}
+    return Values(ids[order], categories[order], targets[order], found["turns"][order], by_measure)
 
 
 def write_result(folder: Path, record: Mapping[str, Any], study: Study, *, tag: str) -> None:
@@ -63,8 +118,13 @@ def write_result(folder: Path, record: Mapping[str, Any], study: Study, *, tag: 
             write_qrels(temporary / "qrels.trec", transactions)
         else:
             logger.warning("%s: no run.trec.gz and no qrels.trec, because TREC text cannot hold %r", folder, blank)
-        ids = {"transaction_id": [transaction.transaction_id for transaction in transactions]}
-        values = pa.table({**ids, **per_transaction(study.positions, MEASURES)})
+        about = {
+            "transaction_id": [transaction.transaction_id for transaction in transactions],
+            "category": study.categories,
+            "target": [transaction.target for transaction in transactions],
+            "turns": [len(transaction.turns) for transaction in transactions],
+        }
+        values = pa.table({**about, **per_transaction(study.positions, study.measures)})
         pq.write_table(values, temporary / "transactions.parquet", compression="zstd")
         write_json(temporary / "result.json", record)
 

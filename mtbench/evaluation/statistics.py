@@ -34,6 +34,32 @@ class Intervals:
     n_clusters: int
 
 
+@dataclass(frozen=True)
+class Resamples:
+    """Means of bootstrap samples: what intervals, and differences of any two columns, are made of.
+
+    Attributes:
+        estimate: the means of the values themselves, float64 (k,).
+        drawn: the means of each sample, float64 (resamples, k). All columns are means of one sample.
+        n_clusters: how many clusters there are to draw from.
+    """
+
+    estimate: Floats
+    drawn: Floats
+    n_clusters: int
+
+    def intervals(self, level: float = 0.95) -> Intervals:
+        """The percentile interval of each column.
+
+        Raises:
+            MtbenchError: a level outside 0..1.
+        """
+        if not 0 < level < 1:
+            raise MtbenchError(f"level {level} must lie between 0 and 1")
+        low, high = np.quantile(self.drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        return Intervals(self.estimate, low, high, level, self.n_clusters)
+
+
 def bootstrap(
     values: npt.NDArray[Any],
     clusters: Labels,
@@ -67,6 +93,66 @@ def bootstrap(
     Raises:
         MtbenchError: no values or some that are not finite, labels of another length, a level outside 0..1.
     """
+    return resample(values, clusters, groups=groups, resamples=resamples, seed=seed).intervals(level)
+
+
+def resample(
+    values: npt.NDArray[Any],
+    clusters: Labels,
+    *,
+    groups: Labels | None = None,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> Resamples:
+    """The samples that `bootstrap` makes its intervals of; arguments and errors are the same."""
+    if resamples < 1:
+        raise MtbenchError(f"resamples must be 1 or more, not {resamples}")
+    strata = by_cluster(values, clusters, groups)
+    rng = np.random.default_rng(seed)
+    n_measures = strata[0].shape[1] - 1
+    estimate, drawn = np.zeros(n_measures), np.zeros((resamples, n_measures))
+    for sums in strata:
+        total = sums.sum(axis=0)
+        estimate += total[:-1] / total[-1] / len(strata)
+        drawn += _ratios(sums, resamples, rng) / len(strata)
+    return Resamples(estimate, drawn, sum(len(sums) for sums in strata))
+
+
+def standard_error(values: npt.NDArray[Any], clusters: Labels, *, groups: Labels | None = None) -> Floats:
+    """Clustered standard error of the mean of each column, (k,), in closed form.
+
+    Of a group with C clusters, N transactions and mean m it is sqrt(C / (C - 1) * sum of r^2) / N, where r is
+    the sum of (value - m) in a cluster (the linearised ratio; Cochran, Sampling Techniques, section 9A, without
+    the finite population). The macro average of G groups has sqrt(sum of squares) / G.
+
+    >>> standard_error(np.array([0.0, 0.0, 1.0, 1.0]), ["a", "a", "b", "b"])
+    array([0.5])
+
+    Returns:
+        float64 (k,); nan where a group has one cluster only, which tells nothing of how clusters vary.
+
+    Raises:
+        MtbenchError: no values or some that are not finite, labels of another length.
+    """
+    strata = by_cluster(values, clusters, groups)
+    variance = np.zeros(strata[0].shape[1] - 1)
+    for sums in strata:
+        n = len(sums)
+        if n == 1:
+            return np.full(len(variance), np.nan)
+        total = sums.sum(axis=0)
+        residuals = sums[:, :-1] - sums[:, -1:] * (total[:-1] / total[-1])
+        variance += n / (n - 1) * np.square(residuals).sum(axis=0) / np.square(total[-1] * len(strata))
+    error: Floats = np.sqrt(variance)
+    return error
+
+
+def by_cluster(values: npt.NDArray[Any], clusters: Labels, groups: Labels | None) -> list[Floats]:
+    """For each group, sorted: of each of its clusters, sorted, the column sums and the number of rows, (C, k + 1).
+
+    Raises:
+        MtbenchError: no values or some that are not finite, labels of another length.
+    """
     table = np.asarray(values, dtype=np.float64)
     table = table[:, None] if table.ndim == 1 else table
     n = len(table)
@@ -75,23 +161,12 @@ def bootstrap(
     if table.ndim != 2 or len(labels) != n or len(kinds) != n:
         raise MtbenchError(f"{table.shape} values, {len(labels)} clusters and {len(kinds)} groups do not fit")
     if n == 0 or not np.isfinite(table).all():
-        raise MtbenchError("an interval needs at least one value, and only finite ones")
-    if not (0 < level < 1 and resamples >= 1):
-        raise MtbenchError(f"level {level} must lie between 0 and 1, and resamples {resamples} be 1 or more")
-
-    rng = np.random.default_rng(seed)
-    n_groups = int(kinds.max()) + 1
-    estimate, drawn, n_clusters = np.zeros(table.shape[1]), np.zeros((resamples, table.shape[1])), 0
-    for group in range(n_groups):
+        raise MtbenchError("a mean needs at least one value, and only finite ones")
+    strata = []
+    for group in range(int(kinds.max()) + 1):
         rows = kinds == group
-        _, codes = np.unique(labels[rows], return_inverse=True)
-        sums = _sums(table[rows], codes)
-        total = sums.sum(axis=0)
-        estimate += total[:-1] / total[-1] / n_groups
-        drawn += _ratios(sums, resamples, rng) / n_groups
-        n_clusters += len(sums)
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return Intervals(estimate, low, high, level, n_clusters)
+        strata.append(_sums(table[rows], np.unique(labels[rows], return_inverse=True)[1]))
+    return strata
 
 
 def _sums(table: Floats, codes: npt.NDArray[np.int64]) -> Floats:

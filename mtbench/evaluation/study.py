@@ -157,14 +157,15 @@ class Study:
             raise NotAvailableError(f"needs true attributes, which {self.benchmark.name} does not have")
         return self.benchmark.truth
 
-    def positions_of(self, asked: Sequence[Asked], targets: Sequence[str]) -> Positions:
+    def positions_of(self, asked: Sequence[Asked], targets: Sequence[str], *, depth: int = 0) -> Positions:
         """Where each target stands for the history beside it, own references kept.
 
         Args:
             asked: n histories; several histories in a tuple are one query (see `ranker.Asked`).
             targets: n images. One that the gallery does not have is a miss.
+            depth: of the lists to keep beside, for whoever asks for `heads_of` the same histories next.
         """
-        self._ask(asked, [[target] for target in targets], 0)
+        self._ask(asked, [[target] for target in targets], depth)
         found = [self._positions[key] for key in zip(asked, targets, strict=True)]
         return Positions(*np.array(found, dtype=np.int64).reshape(-1, 3).T)
 

@@ -18,8 +18,11 @@ class Random:
         self.seed = seed
 
     def score(self, histories: Sequence[History], image_ids: Sequence[str], catalogue: Catalogue) -> Array:
-        """Uniform scores, float32 (B, G)."""
-        return np.stack([self._generator(history).random(len(image_ids), np.float32) for history in histories])
+        """Uniform scores, float32 (B, G). A draw belongs to an image, and not to its place in the gallery."""
+        draws = np.stack([self._generator(history).random(len(image_ids), np.float32) for history in histories])
+        place = np.empty(len(image_ids), dtype=np.int64)
+        place[np.argsort(list(image_ids))] = np.arange(len(image_ids))
+        return draws[:, place]
 
     def _generator(self, history: History) -> np.random.Generator:
         digest = hashlib.sha256(repr((self.seed, history)).encode()).digest()

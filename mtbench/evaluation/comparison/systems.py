@@ -1,0 +1,92 @@
+"""Systems: results put together by everything but the seed, under names that tell them apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mtbench.core.errors import Problems
+from mtbench.core.files import json_sha256
+from mtbench.evaluation.comparison.comparable import Result, printable
+
+
+@dataclass(frozen=True)
+class System:
+    """A model with its options on one proxy, and its results, one for each seed, sorted by it."""
+
+    name: str
+    results: tuple[Result, ...]
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """Of the first seed; what is not about the seed is the same in all."""
+        return self.results[0].record
+
+
+def group(results: Iterable[Result]) -> tuple[list[System], list[str]]:
+    """Results put together by everything but the seed, sorted by name, and notes on copies left out.
+
+    Raises:
+        MtbenchError: two results of one system and one seed that have different values.
+    """
+    problems, notes = Problems("cannot compare"), []
+    found: dict[str, dict[str, Result]] = {}
+    for result in results:
+        seeds = found.setdefault(json_sha256([_readable(result.record), _details(result.record)]), {})
+        first = seeds.setdefault(result.seed, result)
+        if first is result:
+            continue
+        one, two = first.values.measures, result.values.measures
+        if all(np.array_equal(one[name], two[name]) for name in one):
+            notes.append(f"{result.folder.name} is left out: it has the values of {first.folder.name}.")
+        else:
+            problems.add(
+                str(result.folder),
+                f"the same system and seed as {first.folder}, but other values, from another version of mtbench or of "
+                "what it runs on; remove one, or evaluate again",
+            )
+    problems.raise_if_any()
+    runs = [tuple(seeds[seed] for seed in sorted(seeds, key=lambda s: (len(s), s))) for seeds in found.values()]
+    made = [System(name, run) for name, run in zip(_names([run[0].record for run in runs]), runs, strict=True)]
+    return sorted(made, key=lambda system: system.name), notes
+
+
+def _readable(record: Mapping[str, Any]) -> dict[str, str]:
+    """What tells systems of one name apart, in words that a user typed."""
+    options = {name: f"{name}={value}" for name, value in sorted(record["options"].items()) if name != "seed"}
+    features, proxy = record["features"], record["proxy"]
+    return {
+        **options,
+        "features": "" if features is None else f"features {features['name']}",
+        "proxy": "" if proxy == "none" else f"proxy {proxy}",
+        "model": str(record["model"]),
+    }
+
+
+def _details(record: Mapping[str, Any]) -> dict[str, str]:
+    """What else does: hashes, for systems that the words do not tell apart."""
+    found = {"source": record["source_sha256"]}
+    found |= {f"content of {name}": sha256 for name, sha256 in sorted(record["option_files"].items())}
+    if record["features"] is not None:
+        found["features key"] = record["features"]["key"]
+    if record["proxy"] != "none":
+        found |= {"words": record["words"], "images' words": json_sha256(record["proxies"])}
+    return {name: f"{name} {str(value)[: 20 if name == 'words' else 8]}" for name, value in found.items()}
+
+
+def _names(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The name of each model, and whatever tells it from others of that name: hashes only where words do not."""
+    short = [printable(record["model"].rpartition(":")[2]) for record in records]
+    names, words = list(short), [list[str]() for _ in records]
+    for about in (_readable, _details):
+        for name in {name for name in names if names.count(name) > 1}:
+            told = {row: about(records[row]) for row, other in enumerate(names) if other == name}
+            keys = dict.fromkeys(key for found in told.values() for key in found)
+            apart = [key for key in keys if len({found.get(key) for found in told.values()}) > 1]
+            for row, found in told.items():
+                words[row] += [printable(found[key]) for key in apart if found.get(key)]
+        names = [f"{start} ({', '.join(more)})" if more else start for start, more in zip(short, words, strict=True)]
+    return names

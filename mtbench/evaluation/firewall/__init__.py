@@ -1,0 +1,1 @@
+"""The target-leak firewall: checks that any model can be put to."""
