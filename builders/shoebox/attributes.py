@@ -33,6 +33,7 @@ __all__ = [
     "SOLES",
     "VALUES",
     "family_of",
+    "founder",
     "is_valid",
     "sample_attributes",
     "sample_family",
@@ -66,7 +67,8 @@ def _settle(shoe: dict[str, str], rng: np.random.Generator) -> dict[str, str]:
     return shoe
 
 
-def _founder(category: str, rng: np.random.Generator) -> dict[str, str]:
+def founder(category: str, rng: np.random.Generator) -> dict[str, str]:
+    """The first member of a family, drawn from the value table of its category."""
     shoe = {"category": category}
     for name, line in CHOICES[category].items():
         shoe[name] = _pick(line, rng)
@@ -95,7 +97,7 @@ def sample_family(family: int, seed: int) -> list[dict[str, str]]:
     era, place = divmod(family, len(CATEGORIES))
     order = np.random.default_rng(np.random.SeedSequence((seed, 0, era))).permutation(len(CATEGORIES))
     rng = np.random.default_rng(np.random.SeedSequence((seed, 1, family)))
-    members = [_founder(CATEGORIES[int(order[place])], rng)]
+    members = [founder(CATEGORIES[int(order[place])], rng)]
     while len(members) < FAMILY_SIZE:
         child = _relative(members[int(rng.integers(len(members)))], rng)
         if child not in members:

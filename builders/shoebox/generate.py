@@ -1,14 +1,11 @@
 """Write a complete shoebox data set, atomically and resumably.
 
-Everything is written into `ROOT.partial` and renamed to ROOT at the very end, so ROOT is absent or whole.
 Each picture is renamed into place once complete; a rerun with the same options keeps those already there.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -21,12 +18,12 @@ from .attributes import CATEGORIES, FAMILY_SIZE, VALUES, sample_attributes
 from .captions import caption
 from .draw import draw
 from .feedback import feedback
+from .folder import make_folder, write_json, write_text
 from .pairs import is_eval, sample_pairs
 
 VERSION = 1
 FEWEST_IMAGES = 40
 _BATCH = 16
-_STAMP = "shoebox.json"
 
 
 @dataclass(frozen=True)
@@ -72,21 +69,11 @@ def image_names(shoes: Sequence[Mapping[str, str]]) -> list[str]:
     return names
 
 
-def _write_text(path: Path, text: str) -> None:
-    draft = path.with_name(path.name + ".tmp")
-    draft.write_text(text, encoding="utf-8", newline="\n")
-    draft.replace(path)
-
-
-def _write_json(path: Path, value: object) -> None:
-    _write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
-
-
 def _scene(n: int, seed: int) -> int:
     return int(np.random.SeedSequence((seed, 2, n)).generate_state(1)[0])
 
 
-def _draw_batch(batch: Sequence[tuple[Path, dict[str, str], int]], width: int, height: int) -> int:
+def _draw_batch(batch: Sequence[tuple[Path, Mapping[str, str], int]], width: int, height: int) -> int:
     for path, shoe, scene in batch:
         draft = path.with_name(path.name + ".tmp")
         draw(shoe, width=width, height=height, scene=scene).save(draft, "JPEG", quality=90, subsampling=0)
@@ -94,22 +81,30 @@ def _draw_batch(batch: Sequence[tuple[Path, dict[str, str], int]], width: int, h
     return len(batch)
 
 
-def _draw_all(folder: Path, names: Sequence[str], shoes: Sequence[dict[str, str]], options: ShoeboxOptions) -> None:
+def draw_all(
+    folder: Path,
+    names: Sequence[str],
+    shoes: Sequence[Mapping[str, str]],
+    scenes: Sequence[int],
+    *,
+    width: int,
+    height: int,
+    workers: int = 0,
+) -> None:
+    """Draw the pictures that are not in ``folder`` yet, each in its scene; 0 workers: one per processor."""
     folder.mkdir(parents=True, exist_ok=True)
     done = {path.name for path in folder.iterdir()}
     todo = [
-        (folder / name, shoe, _scene(n, options.seed))
-        for n, (name, shoe) in enumerate(zip(names, shoes, strict=True))
-        if name not in done
+        (folder / name, shoe, scene) for name, shoe, scene in zip(names, shoes, scenes, strict=True) if name not in done
     ]
     batches = [todo[i : i + _BATCH] for i in range(0, len(todo), _BATCH)]
-    workers = min(options.workers or os.cpu_count() or 1, max(1, len(batches)))
+    workers = min(workers or os.cpu_count() or 1, max(1, len(batches)))
     with tqdm(total=len(names), initial=len(names) - len(todo), desc="drawing", unit="shoe", disable=None) as bar:
         if workers == 1:
             for batch in batches:
-                bar.update(_draw_batch(batch, options.width, options.height))
+                bar.update(_draw_batch(batch, width, height))
             return
-        sizes = ([options.width] * len(batches), [options.height] * len(batches))
+        sizes = ([width] * len(batches), [height] * len(batches))
         with ProcessPoolExecutor(workers) as pool:
             for count in pool.map(_draw_batch, batches, *sizes):
                 bar.update(count)
@@ -127,13 +122,6 @@ def _stamp(options: ShoeboxOptions) -> dict[str, object]:
     }
 
 
-def _has_stamp(folder: Path, stamp: Mapping[str, object]) -> bool:
-    try:
-        return bool(json.loads((folder / _STAMP).read_text(encoding="utf-8")) == stamp)
-    except (OSError, ValueError):
-        return False
-
-
 def _shuffled(names: Iterable[str], seed: int, part: int) -> list[str]:
     listed = list(names)
     order = np.random.default_rng(np.random.SeedSequence((seed, 5, part))).permutation(len(listed))
@@ -144,41 +132,32 @@ def _write_texts(folder: Path, names: Sequence[str], shoes: Sequence[dict[str, s
     seed = options.seed
     for part, file in enumerate(("train_im_names.txt", "eval_im_names.txt")):
         listed = (name for n, name in enumerate(names) if is_eval(n, options.eval_share) == bool(part))
-        _write_text(folder / file, "\n".join(_shuffled(listed, seed, part)) + "\n")
+        write_text(folder / file, "\n".join(_shuffled(listed, seed, part)) + "\n")
     relative, mentioned = [], []
     for reference, target in sample_pairs(shoes, seed, options.pairs_per_image, options.eval_share):
         rng = np.random.default_rng(np.random.SeedSequence((seed, 6, reference, target)))
         text, values = feedback(shoes[reference], shoes[target], rng)
         relative.append({"ImageName": names[target], "ReferenceImageName": names[reference], "RelativeCaption": text})
         mentioned.append(values)
-    _write_json(folder / "relative_captions_shoes.json", relative)
-    _write_json(folder / "feedback_attributes.json", mentioned)
+    write_json(folder / "relative_captions_shoes.json", relative)
+    write_json(folder / "feedback_attributes.json", mentioned)
     captions = {
         name: caption(shoe, np.random.default_rng(np.random.SeedSequence((seed, 7, n))))
         for n, (name, shoe) in enumerate(zip(names, shoes, strict=True))
     }
-    _write_json(folder / "image_captions.json", captions)
-    _write_json(folder / "attributes.json", dict(zip(names, shoes, strict=True)))
+    write_json(folder / "image_captions.json", captions)
+    write_json(folder / "attributes.json", dict(zip(names, shoes, strict=True)))
 
 
 def generate(root: Path, options: ShoeboxOptions) -> None:
     """Write the data set to `root`, which must be absent or empty, or already hold exactly this data set."""
-    stamp = _stamp(options)
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        if _has_stamp(root, stamp):
-            return
-        raise FileExistsError(
-            f"{root} exists and is not the shoebox data set asked for; remove it or name another folder."
-        )
-    partial = root.with_name(root.name + ".partial")
-    if partial.exists() and not _has_stamp(partial, stamp):
-        shutil.rmtree(partial)
-    partial.mkdir(parents=True, exist_ok=True)
-    _write_json(partial / _STAMP, stamp)
-    shoes = sample_attributes(options.images, options.seed)
-    names = image_names(shoes)
-    _write_texts(partial, names, shoes, options)
-    _draw_all(partial / "images", names, shoes, options)
-    for draft in partial.rglob("*.tmp"):
-        draft.unlink()
-    partial.replace(root)
+
+    def fill(folder: Path) -> None:
+        shoes = sample_attributes(options.images, options.seed)
+        names = image_names(shoes)
+        _write_texts(folder, names, shoes, options)
+        scenes = [_scene(n, options.seed) for n in range(options.images)]
+        size = {"width": options.width, "height": options.height}
+        draw_all(folder / "images", names, shoes, scenes, workers=options.workers, **size)
+
+    make_folder(root, _stamp(options), fill)

@@ -86,6 +86,7 @@ def identity(
         "benchmark": benchmark.name,
         "revision": benchmark.revision,
         "proxies": benchmark.manifest.get("proxies", {}),
+        "truth": benchmark.manifest.get("truth"),
         "split": settings.split,
         "features": settings.features,
         "features_keys": _features_keys(benchmark, settings.features),

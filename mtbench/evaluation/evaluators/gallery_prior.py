@@ -1,0 +1,123 @@
+"""What can be scored without reading the query, and whether a system exploits which images are known queries.
+
+Query-free rankings, one order of the gallery for all dialogues:
+
+=============  ====================================================================================================
+chance         no order at all
+has caption,   images that have a caption (attribute words) before those that have none
+has attributes
+train targets  by how often an image is the target of a turn in train; in disjoint galleries that is chance
+blank query    the model's own order for a history of as many turns that shows and says nothing
+=============  ====================================================================================================
+
+The known-query detector is `mtbench.evaluation.evaluators.known_queries`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mtbench.core.errors import MtbenchError
+from mtbench.core.types import History
+from mtbench.evaluation.cells import cell, hits
+from mtbench.evaluation.evaluators.beside import ForWhole, rows_beside, rows_of_whole
+from mtbench.evaluation.evaluators.known_queries import EVERY, EXPECTED, FIRST, KnownQueries
+from mtbench.evaluation.measures import Positions
+from mtbench.evaluation.study import Study
+from mtbench.models.protocol import BLANK
+
+
+class GalleryPrior:
+    """Scores without reading the query, and a detector of systems that never return a known query."""
+
+    def __init__(self) -> None:
+        self._orders = ForWhole(_orders)
+        self._known = ForWhole(KnownQueries)
+
+    def run(self, study: Study) -> dict[str, Any]:
+        """Rows: the query-free rankings, the model, and the model with known queries removed, with its pools."""
+        (orders, notes), known = self._orders(study), self._known(study)
+        own = rows_of_whole(study)
+        scores = {name: hits(positions.take(own)) for name, positions in orders.items()}
+        scores["model"] = hits(study.positions)
+        scores[_REMOVED] = {**{name: column[own] for name, column in known.hits.items()}, **known.shares(own)}
+        rows = rows_beside(study, scores, "ranking")
+        names = np.asarray(study.categories, dtype=object)
+        verdicts = {EVERY: known.verdict(own)}
+        if study is study.whole and len(known.galleries) > 1:
+            for category in sorted(known.galleries):
+                some = np.flatnonzero(names == category)
+                verdicts[category] = known.verdict(own[some])
+                values = {name: column[some] for name, column in scores[_REMOVED].items()}
+                rows.append(cell(study, values, some, pooled=True, ranking=f"the same, {category}"))
+        pools = {pool["category"]: pool for pool in known.pools}
+        for row, (category, verdict) in zip(rows[-len(verdicts) :], verdicts.items(), strict=True):
+            row["gallery"], row["pool ratio"] = pools[category]["gallery"], pools[category]["pool_ratio"]
+            row["suspicious"] = "yes" if verdict["suspicious"] else "no"
+        return {
+            "n": len(study),
+            "seed": study.seed,
+            "suspicious": any(verdict["suspicious"] for verdict in verdicts.values()),
+            "detector": verdicts,
+            "pools": list(pools.values()),
+            "rows": rows,
+            "notes": [*_NOTES, *notes, *known.notes],
+        }
+
+
+_REMOVED = "model, known queries removed"
+
+_NOTES = [
+    "chance to blank query: one ranking for all dialogues, made without reading them. What they score above chance, "
+    "the choice of images gives away.",
+    "Known queries: references of any dialogue of the split. Removed, but for a dialogue's own target, they leave the "
+    "gallery smaller by the pool ratio; a model in earnest cannot do that.",
+    f"known@{FIRST}: their share of the first {FIRST} (own references and target aside); chance@{FIRST}: of the "
+    f"gallery. suspicious: chance expects more than {EXPECTED} there, and at most a twentieth of that is there.",
+]
+
+
+def _orders(study: Study) -> tuple[dict[str, Positions], list[str]]:
+    """Where the targets of a whole study stand in each query-free ranking; and why there is no blank query."""
+    orders = {"chance": _ordered(study, {})}
+    images = study.benchmark.images
+    for kind in ("caption", "attributes"):
+        described = {name: 1 for name, image in images.items() if getattr(image, kind)}
+        if described and len(described) < len(images):
+            orders[f"has {kind}"] = _ordered(study, dict.fromkeys(study.ranker.galleries, described))
+    orders["train targets"] = _ordered(study, _train_targets(study))
+    try:
+        blank = [History(t.category, (BLANK,) * len(t.turns), ("",) * len(t.turns)) for t in study.transactions]
+        orders["blank query"] = study.positions_of(blank, study.targets)
+    except MtbenchError as error:
+        return orders, [f"No blank query: {str(error).splitlines()[0]}."]
+    return orders, []
+
+
+def _train_targets(study: Study) -> dict[str, Mapping[str, float]]:
+    """By category, how many turns in train lead to an image."""
+    found: dict[str, Counter[str]] = {category: Counter() for category in study.ranker.galleries}
+    for t in study.benchmark.transactions("train"):
+        if t.category in found:
+            found[t.category].update(turn.target for turn in t.turns)
+    return dict(found)
+
+
+def _ordered(study: Study, scores: Mapping[str, Mapping[str, float]]) -> Positions:
+    """Where the targets stand if images are ordered by a score, by category, that all dialogues share; 0 by default."""
+    greater, equal, candidates = (np.zeros(len(study), dtype=np.int64) for _ in range(3))
+    names = np.asarray(study.categories, dtype=object)
+    for category, gallery in study.ranker.galleries.items():
+        rows = np.flatnonzero(names == category)
+        of = {image: float(scores.get(category, {}).get(image, 0)) for image in gallery.image_ids}
+        among = np.sort(list(of.values()))
+        own = np.array([of.get(study.targets[row], np.nan) for row in rows])
+        found = ~np.isnan(own)
+        greater[rows] = np.where(found, len(among) - np.searchsorted(among, own, "right"), len(among))
+        equal[rows] = np.where(found, len(among) - np.searchsorted(among, own, "left") - greater[rows], 0)
+        candidates[rows] = len(among)
+    return Positions(greater, equal, candidates)
