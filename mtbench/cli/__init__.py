@@ -17,6 +17,7 @@ from mtbench.cli.check import check_model
 from mtbench.cli.compare import compare
 from mtbench.cli.evaluate import encode, evaluate, score
 from mtbench.cli.inspect import list_plugins, push, stats
+from mtbench.cli.report import report
 from mtbench.core.errors import MtbenchError
 
 
@@ -58,5 +59,5 @@ def main() -> None:
     """Multi-turn composed image retrieval: build benchmarks, evaluate models, keep leaderboards."""
 
 
-for command in (build, stats, audit, encode, evaluate, check_model, score, compare, list_plugins, push):
+for command in (build, stats, audit, encode, evaluate, check_model, score, compare, report, list_plugins, push):
     main.add_command(command)

@@ -198,4 +198,4 @@ def _layout(builder: Builder) -> str:
     import inspect
 
     text = inspect.getdoc(inspect.getmodule(type(builder))) or ""
-    return text.replace("``", "")
+    return text.replace("``", "").replace("\n\n", "\n\n\b\n")  # click keeps the lines of such a paragraph

@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from mtbench.cli.tables import result_table, score_table, study_tables
+from mtbench.cli.studies import study_tables
+from mtbench.cli.tables import result_table, score_table
 from mtbench.core.errors import MtbenchError
 
 BENCHMARK = click.option(

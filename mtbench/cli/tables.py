@@ -7,9 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-INTERVAL = " interval"
-"""Ends the name of an interval beside its measure in the rows of an evaluator."""
-
 
 def table(rows: Iterable[Sequence[Any]], headers: Sequence[str], *, left: bool = False) -> str:
     """Rows under headers, numbers to the right, thousands apart; with ``left``, all columns to the left."""
@@ -119,38 +116,6 @@ def result_table(records: Sequence[Mapping[str, Any]]) -> str:
     if len(proxies) > 1:
         lines.append(f"Not comparable with each other: different things stood for the images ({', '.join(proxies)}).")
     return "\n".join(lines)
-
-
-def study_tables(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One table for each evaluator beside the headline: the rows of all models, clean and leaked parts beside."""
-    found = []
-    for name in dict.fromkeys(name for record in records for name in record["studies"]):
-        studies = {record["model"].rpartition(":")[2]: record["studies"].get(name, {}) for record in records}
-        lines = [name]
-        for model, study in studies.items():
-            if "not_available" in study:
-                lines.append(f"{model}: cannot be run, it {study['not_available']}")
-        rows = [
-            {"model": model, **({"part": part} if "clean" in study else {}), **row}
-            for model, study in studies.items()
-            for part, of in (("all", study), ("clean", study.get("clean", {})), ("leaked", study.get("leaked", {})))
-            for row in of.get("rows", [])
-        ]
-        if rows:
-            headers = [key for key in dict.fromkeys(key for row in rows for key in row) if not key.endswith(INTERVAL)]
-            lines += ["", table([[_study_cell(row, key) for key in headers] for row in rows], headers)]
-        found.append("\n".join([*lines, *dict.fromkeys(note for s in studies.values() for note in s.get("notes", []))]))
-    return found
-
-
-def _study_cell(row: Mapping[str, Any], key: str) -> str:
-    """A share in per cent with its interval; any other number as it is."""
-    value, interval = row.get(key), row.get(key + INTERVAL)
-    if interval is not None and value is not None:
-        return f"{100 * value:.1f} [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
-    if isinstance(value, float):
-        return f"{value:,.4g}"
-    return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def score_table(found: Mapping[str, Any]) -> str:
