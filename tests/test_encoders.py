@@ -97,6 +97,22 @@ def test_tfidf_gives_the_same_bytes_twice_and_makes_itself_again_for_new_texts(t
     assert found.tolist() == fresh.encode_texts(["a new blue shirt"]).tolist()
 
 
+def test_a_new_text_does_not_make_tfidf_learn_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = write_tiny_benchmark(tmp_path)
+    path = encode(tiny, TfIdf(dims=3), "a", progress=False).path
+    monkeypatch.setattr(TfIdf, "fit", lambda *_: pytest.fail("it learns again"))
+    assert open_features(tiny, "a").texts(["a new blue shirt"]).any()
+    (path / "learned" / "weights.npy").write_bytes(b"no array")
+    with pytest.raises(MtbenchError, match=r"learned is damaged .* Encode again: mtbench encode"):
+        open_features(tiny, "a").texts(["a new blue shirt"])
+    np.save(path / "learned" / "weights.npy", np.array([{"code": 1}]), allow_pickle=True)
+    with pytest.raises(MtbenchError, match=r"learned is damaged .*allow_pickle"):
+        open_features(tiny, "a").texts(["a new blue shirt"])
+    np.save(path / "learned" / "weights.npy", np.ones(2))
+    with pytest.raises(MtbenchError, match="learned is damaged"):
+        open_features(tiny, "a").texts(["a new blue shirt"])
+
+
 def test_tfidf_says_what_is_wrong_with_its_options_and_with_no_words() -> None:
     with pytest.raises(MtbenchError, match="'captions' is not one of caption, attributes, caption"):
         build_encoder("mtbench.features.tfidf:TfIdf", {"text": "captions"})

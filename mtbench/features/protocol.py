@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,19 @@ class Encoder(Protocol):
 
     def encode_texts(self, texts: Sequence[str]) -> Array:
         """Vectors of texts, float32 (n, d)."""
+        ...
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """An encoder whose learning is kept beside its vectors, so that a new text does not make it learn again."""
+
+    def learned(self) -> dict[str, npt.NDArray[Any]]:
+        """What `fit` learned, as plain arrays by name."""
+        ...
+
+    def recall(self, learned: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take the place of `fit`. Raises KeyError or ValueError for arrays that are not of this encoder."""
         ...
 
 

@@ -21,6 +21,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mtbench.core.errors import MtbenchError, unknown
 from mtbench.core.files import write_json
 from mtbench.core.options import construct
@@ -33,8 +35,8 @@ from mtbench.features.imaging import ImageFileError, open_pictures
 from mtbench.features.joined import JoinedFeatures
 from mtbench.features.lock import alone
 from mtbench.features.manifest import make_manifest, read_manifest
-from mtbench.features.protocol import PROXIES, Encoder
-from mtbench.features.stored import StoredFeatures
+from mtbench.features.protocol import PROXIES, Encoder, Remembers
+from mtbench.features.stored import LEARNED, StoredFeatures
 
 logger = logging.getLogger(__name__)
 
@@ -183,7 +185,7 @@ def _make(
     encoder.fit(*training_part(benchmark))
     _encode_images(chunks, wanted, encoder, benchmark.image_folder, progress=progress)
     chunks.run("texts", wanted.texts, encoder.encode_texts, label=_short, progress=progress and encoder.reads_text)
-    _publish(chunks, wanted, {**manifest, "dim": chunks.dim}, final)
+    _publish(chunks, wanted, {**manifest, "dim": chunks.dim}, final, encoder)
 
 
 def _work(final: Path) -> Path:
@@ -214,7 +216,7 @@ def _encode_images(chunks: Chunks, wanted: Content, encoder: Encoder, folder: Pa
         raise
 
 
-def _publish(chunks: Chunks, wanted: Content, manifest: dict[str, Any], final: Path) -> None:
+def _publish(chunks: Chunks, wanted: Content, manifest: dict[str, Any], final: Path, encoder: Encoder) -> None:
     """Put the whole together in the working folder, then rename it."""
     whole = chunks.folder / "whole"
     try:
@@ -225,6 +227,10 @@ def _publish(chunks: Chunks, wanted: Content, manifest: dict[str, Any], final: P
         if wanted.texts:
             write_json(whole / "texts.json", wanted.texts)
             chunks.assemble("texts", len(wanted.texts), whole / "texts.npy")
+        if isinstance(encoder, Remembers):
+            (whole / LEARNED).mkdir()
+            for name, values in encoder.learned().items():
+                np.save(whole / LEARNED / f"{name}.npy", values, allow_pickle=False)
         write_json(whole / "features.json", manifest)
         if final.exists():
             shutil.rmtree(chunks.folder / "replaced", ignore_errors=True)

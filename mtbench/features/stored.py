@@ -15,10 +15,13 @@ from mtbench.core.registry import ENCODERS
 from mtbench.data.benchmark import Benchmark
 from mtbench.features.content import Content, content, training_part
 from mtbench.features.manifest import command_to_encode, key_of, read_manifest
-from mtbench.features.protocol import Array, Encoder
+from mtbench.features.protocol import Array, Encoder, Remembers
 
 SAMPLE = 8
 """How many stored texts a rebuilt encoder has to reproduce before its vectors are mixed with stored ones."""
+
+LEARNED = "learned"
+"""The folder with what an encoder learned, an array a file."""
 
 
 class StoredFeatures:
@@ -130,12 +133,24 @@ class StoredFeatures:
             encoder = self._given if self._given is not None else self._made_again()
         except MtbenchError as error:
             raise MtbenchError(f"{what} needs its encoder, which cannot be made again: {error}") from error
-        encoder.fit(*training_part(self._benchmark))
+        if not self._recalled(encoder):
+            encoder.fit(*training_part(self._benchmark))
         sample = list(self._text_rows)[:SAMPLE]
         if sample and not np.allclose(self._encode(encoder, sample), self.texts(sample), atol=1e-3):
             changed = {k: v for k, v in encoder.settings().items() if self.manifest["settings"].get(k) != v}
             raise MtbenchError(f"{what} needs its encoder, which now gives other vectors {changed}. {self._again}")
         return encoder
+
+    def _recalled(self, encoder: Encoder) -> bool:
+        """Hand the encoder what it learned when it made these vectors, where that was kept."""
+        files = sorted((self.path / LEARNED).glob("*.npy"))
+        if not files or not isinstance(encoder, Remembers):
+            return False
+        try:
+            encoder.recall({file.stem: np.load(file, allow_pickle=False) for file in files})
+        except (OSError, EOFError, ValueError, KeyError) as error:
+            raise MtbenchError(f"{self.path / LEARNED} is damaged ({error!r}). {self._again}") from error
+        return True
 
     def _made_again(self) -> Encoder:
         """A registered encoder with the options it had.

@@ -6,11 +6,12 @@ training split alone: a word that only the test split uses has no vector.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from mtbench.core.errors import MtbenchError
 from mtbench.core.types import Image
@@ -20,6 +21,8 @@ from mtbench.features.vectors import normalised
 
 SMALL = 1000
 """Below this many training texts a word counts even if it is seen once only."""
+
+_WORDS: dict[str, Any] = {"sublinear_tf": True, "ngram_range": (1, 2), "dtype": np.float32}
 
 
 class TfIdf:
@@ -68,8 +71,7 @@ class TfIdf:
 
         documents = [*(image_text(image, self.proxy) for image in images), *texts]
         documents = [document for document in documents if document.strip()]
-        rare = 1 if len(documents) < SMALL else 2
-        words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=rare, dtype=np.float32)
+        words = TfidfVectorizer(**_WORDS, min_df=1 if len(documents) < SMALL else 2)
         try:
             counts = words.fit_transform(documents)
         except ValueError as error:
@@ -83,6 +85,22 @@ class TfIdf:
         axes = axes * np.sign(largest)[:, None]
         # A row for each word, in one piece: sparse times dense would copy anything else at every block.
         self._words, self._axes = words, np.ascontiguousarray(axes.T, np.float32)
+
+    def learned(self) -> dict[str, npt.NDArray[Any]]:
+        """Words, their weights, and the axes of the space."""
+        words, axes = self._fitted()
+        return {"words": words.get_feature_names_out().astype(str), "weights": words.idf_, "axes": axes}
+
+    def recall(self, learned: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take what was learned before; the same vectors follow."""
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        names, axes = learned["words"].tolist(), learned["axes"]
+        if axes.ndim != 2 or axes.shape[0] != len(names) or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"{len(names)} words do not fit axes {axes.shape}")
+        words = TfidfVectorizer(**_WORDS, vocabulary={name: i for i, name in enumerate(names)})
+        words.idf_ = learned["weights"]
+        self._words, self._axes = words, np.ascontiguousarray(axes, np.float32)
 
     def encode_images(self, images: Sequence[Image], folder: Path | None) -> Array:
         """Vectors of the words that stand for images, float32 (n, d); zeros for an image without words."""
