@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -222,37 +222,77 @@ def _read_parquet(path: Path, problems: Problems) -> Iterator[Rows]:
             first += len(batch)
 
 
+_TREC = ["transaction_id", "q0", "image_id", "rank", "score", "tag"]
+
+
 def _read_trec(path: Path, problems: Problems) -> Iterator[Rows]:
-    with _text_reader(path) as stream:
-        delimiter = "\t" if "\t" in stream.readline().decode() else " "
-    columns = ["transaction_id", "q0", "image_id", "rank", "score", "tag"]
+    """Read numbers as numbers while all is well, and as text from where it is not, to say what is wrong there."""
+    done = yield from _well_formed(path)
+    if done is not None:
+        yield from _one_by_one(path, problems, done)
+
+
+def _well_formed(path: Path) -> Generator[Rows, None, int | None]:
+    """The rows up to the first block with a fault, and how many; None of a file without one."""
+    malformed: list[int] = []
+
+    def note(row: Any) -> str:
+        malformed.append(row.number)
+        return "skip"
+
+    first = 1
+    try:
+        for batch in _trec_batches(path, pa.float64(), note):
+            ranks, scores = (batch.column(i).to_numpy(zero_copy_only=False) for i in (2, 3))
+            if malformed or not (np.isfinite(ranks).all() and np.isfinite(scores).all()):
+                return first - 1
+            lines = np.arange(first, first + len(batch), dtype=np.int32)
+            yield Rows(batch.column(0), batch.column(1), ranks, scores, lines)
+            first += len(batch)
+    except pa.ArrowInvalid:
+        return first - 1
+    return first - 1 if malformed else None
+
+
+def _one_by_one(path: Path, problems: Problems, done: int) -> Iterator[Rows]:
+    """The rows after the first ``done``; everything that is wrong with them goes to ``problems``."""
     malformed: list[int] = []
 
     def note(row: Any) -> str:
         if len(malformed) < SHOWN:
-            problems.add(f"line {row.number}", f"{row.actual_columns} columns where {len(columns)} belong")
+            problems.add(f"line {row.number}", f"{row.actual_columns} columns where {len(_TREC)} belong")
         malformed.append(row.number)
         return "skip"
 
+    first = 1
+    for whole in _trec_batches(path, pa.string(), note):
+        batch = whole.slice(max(0, done + 1 - first))
+        first += len(whole) - len(batch)
+        if malformed or not len(batch):  # lines are counted without those skipped: nothing below could be named
+            continue
+        lines = np.arange(first, first + len(batch), dtype=np.int32)
+        ranks, scores = (_numbers(batch.column(i), _TREC[i + 1], lines, problems, "line") for i in (2, 3))
+        yield Rows(batch.column(0), batch.column(1), ranks, scores, lines)
+        first += len(batch)
+
+
+def _trec_batches(path: Path, numbers: Any, note: Callable[[Any], str]) -> Iterator[Any]:
+    """Blocks of a TREC run: two dictionaries of ids, rank and score of the type ``numbers``."""
+    with _text_reader(path) as stream:
+        delimiter = "\t" if "\t" in stream.readline().decode() else " "
+    types = dict.fromkeys(_TREC, pa.string()) | dict.fromkeys(_IDS, _DICTIONARY)
     with pa.input_stream(str(path)) as stream:  # unpacks .gz by its name
-        reader = pcsv.open_csv(
+        yield from pcsv.open_csv(
             stream,
-            read_options=pcsv.ReadOptions(column_names=columns, use_threads=False, block_size=_BATCH_BYTES),
+            read_options=pcsv.ReadOptions(column_names=_TREC, use_threads=False, block_size=_BATCH_BYTES),
             parse_options=pcsv.ParseOptions(delimiter=delimiter, quote_char=False, invalid_row_handler=note),
             convert_options=pcsv.ConvertOptions(
                 include_columns=["transaction_id", "image_id", "rank", "score"],
-                column_types=dict.fromkeys(columns, pa.string()) | dict.fromkeys(_IDS, _DICTIONARY),
+                column_types=types | {"rank": numbers, "score": numbers},
                 strings_can_be_null=False,
+                null_values=[],
             ),
         )
-        first = 1
-        for batch in reader:
-            if malformed:  # lines are counted without those skipped: nothing below them could be named
-                continue
-            lines = np.arange(first, first + len(batch), dtype=np.int32)
-            ranks, scores = (_numbers(batch.column(i), columns[i + 1], lines, problems, "line") for i in (2, 3))
-            yield Rows(batch.column(0), batch.column(1), ranks, scores, lines)
-            first += len(batch)
 
 
 def _read_jsonl(path: Path, problems: Problems) -> Iterator[Rows]:
