@@ -2,7 +2,7 @@
 
     python benchmarks/dial.py [--dialogues 8000] [--work DIR] [--json]
 
-For each share of the wishes that only earlier turns hold, dialogues of 2 to 8 turns are made, and every model ranks them.
+For each share of the wishes that only earlier turns hold, dialogues of 2 to 8 turns are made, and models rank them.
 No last-turn model can beat the bound, which is counted on the gallery, and the oracle, which reads the true attributes,
 is at the ceiling. Captions stand for the images. R@5 in %, pooled over dialogues, with 95% bootstrap intervals over
 blocks: the dialogues of a block share their last turn, and are no independent evidence. The picture goes to
@@ -100,7 +100,7 @@ def draw(rows: list[Row], longest: int) -> None:
         right.set_xticks(range(2, longest + 1))
         right.set_xlabel("turns")
         right.set_title("Share 1: the last turn says nothing")
-        left.legend(loc="lower left")
+        right.legend(loc="center", bbox_to_anchor=(0.5, 0.4), ncols=2)
         write_picture(figure, OUT)
 
 

@@ -65,6 +65,7 @@ def main() -> None:
     WORK.mkdir(parents=True)
     (WORK / "raw").symlink_to(parser.parse_args().data.resolve())
     (WORK / "demo").symlink_to(WORK.parent)
+    (WORK / "benchmarks").symlink_to(ROOT / "benchmarks")
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
     for match in BLOCK.finditer(text):  # files first: a command may need one that stands below it

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,3 +20,12 @@ def real_data() -> Path:
         # Where the files are known to be there, a skipped test would be a silent one.
         (pytest.fail if os.environ.get("MTBENCH_REQUIRE_DATA") else pytest.skip)(why)
     return folder
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A headless Chromium; see `browser`."""
+    from browser import browser
+
+    with browser() as found:
+        yield found

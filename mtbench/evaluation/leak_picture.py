@@ -71,7 +71,7 @@ def draw_leaks(
     with style():
         figure, axes = new_figure(2 if results else 1, width=9.0 if results else 5.4)
         figure.suptitle(title, x=0.01, ha="left", fontsize=9, color="#666666")
-        _leaks(axes[0], found["by_turns"], turns)
+        leak_bars(axes[0], found["by_turns"], turns)
         axes[0].set_title(f"Leaks: seen in {against}")
         axes[0].set_ylabel(f"% of {split} transactions")
         for plot in axes:
@@ -87,7 +87,8 @@ def draw_leaks(
         write_picture(figure, path)
 
 
-def _leaks(axes: Axes, by_turns: Mapping[str, Row], turns: Sequence[str]) -> None:
+def leak_bars(axes: Axes, by_turns: Mapping[str, Row], turns: Sequence[str], colors: Sequence[str] = PALETTE) -> None:
+    """The share of each kind of leak at each number of turns, with its legend below."""
     width = 0.84 / len(SHOWN)
     for number, (kind, label) in enumerate(SHOWN.items()):
         shares = [100 * by_turns[n][kind] / by_turns[n]["transactions"] for n in turns]
@@ -97,7 +98,7 @@ def _leaks(axes: Axes, by_turns: Mapping[str, Row], turns: Sequence[str]) -> Non
             shares,
             width * 0.92,
             label=label,
-            color=PALETTE[number],
+            color=colors[number],
             hatch=HATCHES[number],
             edgecolor="white",
             linewidth=0,

@@ -28,11 +28,13 @@ class Items:
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as text.
+    """Cells as text; what follows a line break in a number is smaller.
 
     Attributes:
         numeric: whether each column holds numbers, which stand to the right.
         folded: behind a line to click on.
+        wrapped: cells of long text go over several lines.
+        left_out: rows that there was no room for.
         marks: by the number of a row, the number of the result whose colour stands in its first cell.
     """
 
@@ -41,6 +43,7 @@ class Table:
     rows: Sequence[Sequence[str]]
     numeric: Sequence[bool]
     folded: bool = False
+    wrapped: bool = False
     left_out: int = 0
     marks: Sequence[int | None] = ()
     kind: ClassVar[str] = "table"

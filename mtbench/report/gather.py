@@ -10,14 +10,18 @@ from typing import Any
 from mtbench.core.errors import MtbenchError
 from mtbench.core.types import SPLITS
 from mtbench.data.benchmark import Benchmark
-from mtbench.evaluation.comparable import Result, printable, read_results
+from mtbench.evaluation.comparison.comparable import Result, printable, read_results
 from mtbench.evaluation.leak_picture import names_of
 from mtbench.evaluation.pictures import PALETTE
 from mtbench.report.blocks import Key
 from mtbench.report.shape import check_record
 
+Row = Mapping[str, Any]
 PARTS = ("all", "clean", "leaked")
 _UP = 3
+
+NAME = 80
+"""Letters of a name."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +93,13 @@ def gather(paths: Sequence[Path], benchmark: Path | None = None, *, split: str |
     for result in results:
         check_record(result.record, result.folder)
     results.sort(key=lambda result: (-result.record["measures"]["mean"], result.record["model"], result.record["key"]))
-    names = [printable(name) or "(no name)" for name in names_of([result.record for result in results])]
+    names = [cut(printable(name), NAME) or "(no name)" for name in names_of([result.record for result in results])]
     return Gathered(results, names, _benchmark(results, benchmark), [*notes])
+
+
+def cut(text: str, letters: int) -> str:
+    """Text that has room on the page."""
+    return text if len(text) <= letters else f"{text[: letters - 1]}…"
 
 
 def _benchmark(results: Sequence[Result], asked: Path | None) -> Benchmark | None:
@@ -102,9 +111,14 @@ def _benchmark(results: Sequence[Result], asked: Path | None) -> Benchmark | Non
     found = Benchmark(asked if asked is not None else places[0])
     if found.revision != record["revision"]:
         raise MtbenchError(
-            f"{found.path} has revision {found.revision[:12]}, and the results are of {printable(record['revision'][:12])}; "
-            "give the benchmark they are of as --benchmark DIR, or evaluate again"
+            f"{found.path} has revision {found.revision[:12]}, and the results are of "
+            f"{printable(record['revision'][:12])}; give their benchmark as --benchmark DIR, or evaluate again"
         )
     if record["split"] not in SPLITS:
         raise MtbenchError(f"{results[0].folder}: {printable(record['split'])} is no split of a benchmark")
     return found
+
+
+def by_turns(record: Row) -> list[tuple[str, Row]]:
+    """What a result says of each number of turns, ascending."""
+    return sorted(record["by_turns"].items(), key=lambda item: int(item[0]))

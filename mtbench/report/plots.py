@@ -1,4 +1,4 @@
-"""The few kinds of plot there are: lines with bands, dots with intervals, bars by group, points against time.
+"""The few kinds of plot there are: lines with bands, and bars by group.
 
 Values come as shares and are drawn in per cent. A colour and a shape stand for the same result everywhere.
 """
@@ -10,17 +10,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mtbench.evaluation.leak_picture import HATCHES
-from mtbench.evaluation.pictures import FAINT, MARKERS, PALETTE
+from mtbench.evaluation.pictures import MARKERS, PALETTE
 from mtbench.report.blocks import Panel
 from mtbench.report.shape import is_interval, is_number
-from mtbench.report.svg import HEIGHT, Canvas
+from mtbench.report.svg import Canvas
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 INTERVAL = " interval"
 DASHES = {"": "-", "dashed": (0, (4, 2)), "dotted": (0, (1, 1.6))}
-LETTERS = 22
 
 Point: TypeAlias = tuple[float, float, float]
 """A value, and the ends of its interval, in per cent; the value thrice where it has none."""
@@ -28,22 +27,14 @@ Point: TypeAlias = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Line:
-    """Points of one result by their place on the axis."""
+    """Points of one result by their place on the axis; those in ``few`` carry no claim, and are hollow."""
 
     name: str
     number: int
     points: Mapping[int, Point]
     dash: str = ""
     band: bool = True
-
-
-@dataclass(frozen=True)
-class Dot:
-    """One value in a row of dots; ``look`` is full or hollow."""
-
-    number: int
-    point: Point
-    full: bool = True
+    few: frozenset[int] = frozenset()
 
 
 def point(row: Mapping[str, Any], name: str, scale: float = 100.0) -> Point | None:
@@ -53,11 +44,6 @@ def point(row: Mapping[str, Any], name: str, scale: float = 100.0) -> Point | No
         return None
     low, high = interval if is_interval(interval) else (value, value)
     return scale * value, scale * low, scale * high
-
-
-def short(name: str) -> str:
-    """A name that fits beside a plot."""
-    return name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"
 
 
 def lines(
@@ -71,10 +57,15 @@ def lines(
 ) -> Panel:
     """Lines with bands over a few places; ``ticks`` names them."""
 
+    numbers = sorted({line.number for line in drawn})
+    step = 0.02 * max(1, len(ticks) - 1)  # so that equal points stand beside each other
+
     def draw(axes: Axes) -> None:
         for line in drawn:
-            places = sorted(line.points)
-            values, low, high = zip(*(line.points[place] for place in places), strict=True)
+            every = sorted(line.points)
+            shift = (numbers.index(line.number) - (len(numbers) - 1) / 2) * step
+            places = [place + shift for place in every]
+            values, low, high = zip(*(line.points[place] for place in every), strict=True)
             look: dict[str, Any] = {"color": PALETTE[line.number], "clip_on": False}
             main = line.dash == ""
             axes.plot(
@@ -82,11 +73,23 @@ def lines(
                 values,
                 linestyle=DASHES[line.dash],
                 marker=MARKERS[line.number],
+                markevery=[at for at, place in enumerate(every) if place not in line.few],
                 linewidth=1.8 if main else 1.2,
                 markersize=5.5 if main else 3,
                 zorder=3 if main else 2.5,
                 **look,
             )
+            hollow = [place for place in every if place in line.few and main]
+            if hollow:
+                axes.plot(
+                    [place + shift for place in hollow],
+                    [line.points[place][0] for place in hollow],
+                    linestyle="",
+                    marker=MARKERS[line.number],
+                    markerfacecolor="white",
+                    zorder=3.2,
+                    **look,
+                )
             if line.band and len(places) > 1:
                 axes.fill_between(places, low, high, color=PALETTE[line.number], alpha=0.13, linewidth=0)
             elif line.band:
@@ -99,7 +102,12 @@ def lines(
 
 
 def bars(
-    canvas: Canvas, title: str, drawn: Sequence[Line], ticks: Sequence[str], *, limits: tuple[float, float] | None = None
+    canvas: Canvas,
+    title: str,
+    drawn: Sequence[Line],
+    ticks: Sequence[str],
+    *,
+    limits: tuple[float, float] | None = None,
 ) -> Panel:
     """Bars side by side at each place, with intervals; below zero hangs down."""
     width = 0.8 / max(1, len(drawn))
@@ -126,68 +134,15 @@ def bars(
     return canvas.panel(title, f"{title}. " + "; ".join(f"{line.name} {_way(line)}" for line in drawn), draw)
 
 
-def dots(
-    canvas: Canvas, title: str, rows: Sequence[tuple[str, Sequence[Dot]]], *, zero: bool = True, limits: Any = None
-) -> Panel:
-    """A row for each name, with one dot or several and their intervals, the first row at the top."""
-
-    def draw(axes: Axes) -> None:
-        for place, (_, found) in enumerate(rows):
-            step = 0.5 / max(1, len(found))
-            for order, dot in enumerate(found):
-                height = place + (order - (len(found) - 1) / 2) * step
-                value, low, high = dot.point
-                color = PALETTE[dot.number]
-                axes.hlines(height, low, high, color=color, linewidth=1.6, zorder=2)
-                axes.plot(
-                    [value],
-                    [height],
-                    color=color,
-                    marker=MARKERS[dot.number],
-                    markerfacecolor=color if dot.full else "white",
-                    zorder=3,
-                    clip_on=False,
-                )
-        axes.set_yticks(range(len(rows)), [short(name) for name, _ in rows])
-        axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.tick_params(axis="y", length=0)
-        axes.grid(axis="x")
-        if limits:
-            axes.set_xlim(*limits)
-        elif zero:
-            low = min((d.point[1] for _, f in rows for d in f), default=0)
-            axes.axvline(0, color="#555555", linewidth=0.9, zorder=1)
-            if low >= 0:
-                axes.set_xlim(left=0)
-
-    said = "; ".join(f"{name} {', '.join(_told(dot.point) for dot in found)}" for name, found in rows)
-    height = min(9.0, max(1.35, 0.62 + 0.2 * sum(max(1.2, len(found)) for _, found in rows)))
-    return canvas.panel(title, f"{title}. {said}", draw, height=height)
-
-
-def scatter(canvas: Canvas, title: str, drawn: Sequence[tuple[str, int, float, Point]], label: str) -> Panel:
-    """Points over a logarithmic axis; each is a name, a number, a time and a value."""
-
-    def draw(axes: Axes) -> None:
-        for _, number, time, (value, low, high) in drawn:
-            axes.vlines(time, low, high, color=PALETTE[number], linewidth=1.4)
-            axes.plot([time], [value], color=PALETTE[number], marker=MARKERS[number], markersize=7, zorder=3)
-        axes.set_xscale("log")
-        times = [time for _, _, time, _ in drawn]
-        axes.set_xlim(min(times) / 2, max(times) * 2)
-        axes.set_xlabel(label)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
-        axes.set_ylim(bottom=0)
-        axes.grid(color=FAINT)
-
-    said = "; ".join(f"{name} {value[0]:.1f} at {time:.3g} ms" for name, _, time, value in drawn)
-    return canvas.panel(title, f"{title}. {said}", draw, height=HEIGHT + 0.3)
-
-
 def limits_of(groups: Sequence[Sequence[Line]], *, zero: bool = True) -> tuple[float, float]:
-    """The same ends of the axis for panels that are to be compared."""
-    every = [value for group in groups for line in group for p in line.points.values() for value in p]
+    """The same ends of the axis for panels that are to be compared.
+
+    All values are within. Intervals of few transactions may reach beyond, where there are others.
+    """
+    every_line = [line for group in groups for line in group]
+    sure = [p for line in every_line for at, p in line.points.items() if at not in line.few]
+    values = [p[0] for line in every_line for p in line.points.values()]
+    every = [*values, *(end for p in sure or [p for line in every_line for p in line.points.values()] for end in p)]
     low, high = min([*every, 0.0] if zero else every), max([*every, 0.0] if zero else every)
     room = max(0.06 * (high - low), 0.5)
     return (low - room if low < 0 or not zero else 0.0), high + room
@@ -206,7 +161,8 @@ def _places(axes: Axes, ticks: Sequence[str]) -> None:
         axes.set_xlim(-0.5, 0.5)
 
 
-def _told(point: Point) -> str:
+def told(point: Point) -> str:
+    """A value and its interval in words."""
     value, low, high = point
     return f"{value:.1f}" + (f" ({low:.1f} to {high:.1f})" if (low, high) != (value, value) else "")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from mtbench.core.errors import MtbenchError
 
@@ -23,12 +23,14 @@ def _is(kind: Callable[[Any], bool]) -> Test:
     return test
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """A finite number, which no truth value is."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e15 and math.isfinite(value)
+    return (
+        isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e15 and math.isfinite(value)
+    )
 
 
-def is_interval(value: object) -> bool:
+def is_interval(value: object) -> TypeGuard[list[float]]:
     """Two numbers."""
     return isinstance(value, list) and len(value) == 2 and all(map(is_number, value))
 
@@ -114,7 +116,9 @@ _STUDY = _fields({}, {"clean": _PART, "leaked": _PART})
 _RECORD = _fields(
     {
         **_SCORES,
-        **dict.fromkeys(("key", "model", "benchmark", "revision", "split", "status", "proxy", "words", "mtbench"), _TEXT),
+        **dict.fromkeys(
+            ("key", "model", "benchmark", "revision", "split", "status", "proxy", "words", "mtbench"), _TEXT
+        ),
         "seed": _COUNT,
         "options": _mapping(_ANY),
         "protocol": _mapping(_TEXT, needs=("gallery",)),
@@ -149,7 +153,9 @@ def check_record(record: Any, folder: Path) -> None:
     for name, study in (studies if isinstance(studies, dict) else {}).items():
         wrong += [*_PART(study, f"studies.{name}")]
     if wrong:
-        shown = ", ".join(name if name.isprintable() else ascii(name) for name in dict.fromkeys(w[:80] for w in wrong[:SHOWN]))
+        shown = ", ".join(
+            name if name.isprintable() else ascii(name) for name in dict.fromkeys(w[:80] for w in wrong[:SHOWN])
+        )
         more = f" and {len(wrong) - SHOWN:,} more" if len(wrong) > SHOWN else ""
         raise MtbenchError(
             f"{folder / 'result.json'}: {shown or 'it'}{more} not as mtbench evaluate writes it; remove the folder and "

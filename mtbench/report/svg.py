@@ -65,9 +65,7 @@ def _inline(content: bytes, prefix: str, alt: str) -> Any:
         for child in [*parent]:
             if child.tag in (f"{{{_SVG}}}metadata", f"{{{_SVG}}}style"):
                 parent.remove(child)
-    used = {
-        name for part in root.iter() for value in part.attrib.values() for name in re.findall(r"#([\w-]+)", value)
-    }
+    used = {name for part in root.iter() for value in part.attrib.values() for name in re.findall(r"#([\w-]+)", value)}
     for part in root.iter():
         for name, value in [*part.attrib.items()]:
             if name == "id":

@@ -40,7 +40,12 @@ class Result:
 
 
 def read_results(
-    paths: Sequence[Path], *, measure: str = "mean", split: str | None = None
+    paths: Sequence[Path],
+    *,
+    measure: str = "mean",
+    split: str | None = None,
+    limited: bool = False,
+    verb: str = "compare",
 ) -> tuple[list[Result], list[str]]:
     """The results in some folders, all of one task, and notes on what was left out.
 
@@ -48,6 +53,8 @@ def read_results(
         paths: result folders, or folders that hold them. In the latter, limited results are left out.
         measure: what to compare on, one of `MEASURES`.
         split: leave out results on other parts; None leaves out none.
+        limited: take a limited result too, where its own folder is given.
+        verb: what cannot be done with the results, in an error.
 
     Raises:
         MtbenchError: no such measure; folders without a result, damaged or limited ones, results of different
@@ -55,7 +62,7 @@ def read_results(
     """
     if measure not in MEASURES:
         raise unknown("measure to compare", measure, MEASURES)
-    problems, results, notes = Problems("cannot compare"), [], []
+    problems, results, notes = Problems(f"cannot {verb}"), [], []
     named = {path.resolve() for path in paths}
     for folder in _folders(paths, problems):
         try:
@@ -65,7 +72,7 @@ def read_results(
             continue
         if split is not None and result.record["split"] != split:
             notes.append(f"{folder.name} is left out: it is on {printable(result.record['split'])}.")
-        elif result.record["status"] == "complete":
+        elif result.record["status"] == "complete" or (limited and folder.resolve() in named):
             results.append(result)
         elif folder.resolve() in named:
             problems.add(str(folder), f"{_limited(result)}; evaluate without --limit")
@@ -76,7 +83,7 @@ def read_results(
             problems.add(str(result.folder), f"{what} {results[0].folder}")
     problems.raise_if_any()
     if not results:
-        raise MtbenchError("\n  ".join(["nothing to compare:", *notes]))
+        raise MtbenchError("\n  ".join([f"nothing to {verb}:", *notes]))
     return results, notes
 
 
