@@ -4,7 +4,9 @@
 
 DIR holds the raw annotations (``shoes``, ``fashioniq``, ``multiturn_fashioniq``). The commands run in ``demo/readme``,
 where ``raw`` is DIR and ``demo`` is what ``make demo`` made; blocks after ``<!-- file NAME -->`` are written first.
-``<!-- tail N -->`` keeps the last N lines of an output.
+``<!-- tail N -->`` keeps the last N lines of an output; a block after ``<!-- slow TIME -->`` runs with ``--slow`` only.
+The pictures that the commands draw go to ``benchmarks/results``, with the first screen of the report (which takes an
+installed Chromium).
 """
 
 from __future__ import annotations
@@ -15,11 +17,12 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-WORK = ROOT / "demo" / "readme"
-BLOCK = re.compile(r"(?:<!-- (file|tail) (\S+) -->\n)?```(\w+)\n(.*?)```\n", re.DOTALL)
+WORK, RESULTS = ROOT / "demo" / "readme", ROOT / "benchmarks" / "results"
+BLOCK = re.compile(r"(?:<!-- (file|tail|slow) (\S+) -->\n)?```(\w+)\n(.*?)```\n", re.DOTALL)
 
 
 def run(command: str) -> str:
@@ -37,13 +40,13 @@ def run(command: str) -> str:
     return done.stdout.replace(str(WORK), ".").replace(str(ROOT), ".").rstrip("\n")
 
 
-def refreshed(match: re.Match[str]) -> str:
+def refreshed(match: re.Match[str], *, slow: bool) -> str:
     """One block of the README with its outputs written anew."""
     mark, value, language, body = match.groups()
     whole = match[0]
     if mark == "file":
         (WORK / value).write_text(body, encoding="utf-8")
-    if language != "console":
+    if language != "console" or (mark == "slow" and not slow):
         return whole
     shown = []
     for line in body.splitlines():
@@ -61,9 +64,11 @@ def refreshed(match: re.Match[str]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the raw annotations")
+    parser.add_argument("--slow", action="store_true", help="run the blocks marked slow too")
+    options = parser.parse_args()
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
-    (WORK / "raw").symlink_to(parser.parse_args().data.resolve())
+    (WORK / "raw").symlink_to(options.data.resolve())
     (WORK / "demo").symlink_to(WORK.parent)
     (WORK / "benchmarks").symlink_to(ROOT / "benchmarks")
     readme = ROOT / "README.md"
@@ -71,7 +76,21 @@ def main() -> None:
     for match in BLOCK.finditer(text):  # files first: a command may need one that stands below it
         if match[1] == "file":
             (WORK / match[2]).write_text(match[4], encoding="utf-8")
-    readme.write_text(BLOCK.sub(refreshed, text), encoding="utf-8")
+    readme.write_text(BLOCK.sub(partial(refreshed, slow=options.slow), text), encoding="utf-8")
+    shutil.copy(WORK / "leaks.png", RESULTS)
+    screenshot(WORK / "report.html", RESULTS / "report.png")
+
+
+def screenshot(page: Path, out: Path) -> None:
+    """The first screen of a page."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        view = browser.new_page(viewport={"width": 1280, "height": 1240})
+        view.goto(page.as_uri())
+        view.screenshot(path=out)
+        browser.close()
 
 
 if __name__ == "__main__":
