@@ -10,15 +10,6 @@ from dataclasses import replace
 
 from mtbench.data.sources import Source
 
-SHOES_IMAGES = (
-    "The product images (Attribute Discovery Dataset, tamaraberg.com/attributesDataset) have no live host "
-    "any more: give the folder of a copy that you have with --images, or work on captions alone"
-)
-FASHIONIQ_IMAGES = (
-    "The product images were links to a shop (github.com/hongwang600/fashion-iq-metadata), many of them "
-    "dead: give the folder of a copy that you have with --images, or work on captions and attributes alone"
-)
-
 
 def _github(tree: str, licence: str, table: str, *, into: str = "", required: bool = True) -> tuple[Source, ...]:
     """Files of a folder on GitHub, OWNER/NAME/COMMIT/FOLDER/; a row of ``table`` is SHA256 SIZE NAME."""

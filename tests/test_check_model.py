@@ -448,7 +448,7 @@ CAUGHT = {
         ("RaisesInFit", "ValueError: nothing; to learn (bad.py, line "),
         ("RaisesWhenMade", "FileNotFoundError: "),
         ("Exits", "SystemExit: enough (bad.py, line "),
-        ("FitGivesList", "`fit` must return a mapping of what it chose, or None, not list"),
+        ("FitGivesList", "`fit` must return a mapping, or None, not list"),
         ("FitGivesObject", "`fit` must return what can be written as JSON"),
     ],
     "unchanged": [

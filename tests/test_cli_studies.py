@@ -59,6 +59,12 @@ def test_parts_stand_below_the_whole_and_models_below_each_other() -> None:
     assert "b: it needs a model" in text
 
 
+def test_models_of_one_name_from_two_files_are_both_shown() -> None:
+    records = [record(f"{file}.py:Mine", s={"rows": [{"n": n}]}) for n, file in enumerate("ab")]
+    (text,) = study_tables(records)
+    assert cells(text)[1:] == [["Mine", "0"], ["Mine", "1"]]
+
+
 def test_studies_of_somebodys_own_without_rows_are_named_and_nothing_more() -> None:
     (text,) = study_tables([record("m", own={"x": 1, "rows": ["no row"]})])
     assert text.splitlines() == ["own", "==="]

@@ -103,6 +103,7 @@ def test_the_builder_of_the_recipe_builds(tmp_path: Path) -> None:
         ('("is red",)', '"is red"', "its feedback must be a tuple of texts, not 'is red'"),
         ("hats.1", "hats.0", "a second pair has this id"),
         ("return RawDataset(", "return list(", "must return a RawDataset"),
+        ("return RawDataset(", "return RawDataset(official={}, ", "its split 'train' is none of `official`: "),
     ],
 )
 def test_what_a_builder_must_not_hand_over_is_refused_and_nothing_is_left(

@@ -536,7 +536,7 @@ class Asks(Base):
         ("OneForAll", r"OneForAll\.embed_histories gives shape \(1, 2\), but \(2, d\) was asked for"),
         ("Wider", r"Wider: queries \(2, 3\) and gallery \(10, 2\)"),
         ("Euclid", r"Euclid: no similarity named 'euclid'.* cosine, dot"),
-        ("FitsItself", r"`fit` must return a mapping of what it found, or None, not FitsItself"),
+        ("FitsItself", r"`fit` must return a mapping, or None, not FitsItself"),
         ("FitsASet", r"`fit` must return what can be written as JSON: {1, 2}"),
         ("Asks", r"size: must be given"),
     ],

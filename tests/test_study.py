@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from hypothesis import strategies as st
 from letters import MODELS, build_letters
 from tiny import CAPTIONS, TRANSACTIONS, write_tiny_benchmark
 
+from mtbench.cli.tables import result_table
 from mtbench.core.errors import MtbenchError
 from mtbench.core.types import History
 from mtbench.data.benchmark import Benchmark
-from mtbench.evaluation.cells import cell, hits
+from mtbench.evaluation.cells import cell, cells, excerpt, hits
 from mtbench.evaluation.evaluate import evaluate
 from mtbench.evaluation.inputs import Settings
 from mtbench.evaluation.ranked_file import RankedFile
@@ -159,6 +161,34 @@ def test_a_row_has_labels_then_n_then_measures_with_intervals(letters: Benchmark
     assert set(hits(study.positions)) == {"R@5", "R@8", "mean"}
 
 
+def test_rows_about_the_same_transactions_are_those_of_a_cell_each(letters: Benchmark) -> None:
+    study, rows = study_of(Wanted(), letters), np.array([0, 2])
+    rng = np.random.default_rng(0)
+    found = [({"name": name}, {"R@5": rng.random(2), "gain": rng.random(2)}) for name in "xy"]
+    for pooled in (False, True):
+        assert cells(study, found, rows, pooled=pooled) == [
+            cell(study, values, rows, pooled=pooled, **labels) for labels, values in found
+        ]
+    assert cells(study, found, rows[:0]) == []
+    row = cell(study, {"R@5": np.ones(3), "gain": np.zeros(3)}, last=1)
+    assert excerpt(row, "gain", "no such") == {"n": 3, "targets": 3, "gain": 0.0, "gain interval": [0.0, 0.0]}
+
+
+def test_what_is_measured_once_is_measured_of_the_whole_and_looked_up_for_parts(letters: Benchmark) -> None:
+    study, seen = study_of(Wanted(), letters), []
+
+    def measure(whole: Study) -> int:
+        seen.append(whole)
+        return len(whole)
+
+    part = study.part([2, 0])
+    assert (part.once(measure), part.part([1]).once(measure), study.once(measure)) == (3, 3, 3)
+    assert seen == [study]
+    assert (part.rows.tolist(), part.part([1]).rows.tolist()) == ([2, 0], [0])
+    assert [(n, rows.tolist()) for n, rows in study.by_turns()] == [(2, [0, 2]), (3, [1])]
+    assert [(n, rows.tolist()) for n, rows in part.by_turns(least=3)] == []
+
+
 def test_the_blank_image_and_the_empty_text_are_zero_and_have_no_words(letters: Benchmark) -> None:
     class Ones:
         proxy, reads_text = "caption", True
@@ -208,6 +238,57 @@ def test_a_file_of_rankings_has_the_positions_that_its_score_has(letters: Benchm
         study.positions_of([study.histories[0].last(1)], ["a"])
     with pytest.raises(NotAvailableError, match="needs a model"):
         _ = study.model
+
+
+def test_transactions_of_one_history_keep_the_list_that_each_was_given(letters: Benchmark, tmp_path: Path) -> None:
+    twice = [*letters.transactions("test"), replace(letters.transactions("test")[0], transaction_id="dress.test.9000")]
+    parts = {"test": twice}
+    images = {"test": {i: None for g in letters.galleries.values() for i in g.image_ids}}
+    same = write_tiny_benchmark(
+        tmp_path / "same", transactions={"test": [t for t in twice if t.category == "dress"]}, captions=images
+    )
+    first, last = parts["test"][0], parts["test"][-1]
+    lists = [Ranking(first.transaction_id, list("abcdefghi"), -np.arange(9, dtype=np.float32))]
+    lists.append(Ranking(last.transaction_id, list("ihgfedcba"), -np.arange(9, dtype=np.float32)))
+    write_run(tmp_path / "run.parquet", lists)
+    file = RankedFile(tmp_path / "run.parquet", same, "test")
+    study = Study(file, same, "test", same.transactions("test"))
+    assert study.positions.greater.tolist() == score_run(tmp_path / "run.parquet", same).positions.greater.tolist()
+    assert study.positions.greater[[0, -1]].tolist() == [8, 0]  # the target is i
+    assert study.heads_of(study.histories, 1)[0] == study.heads_of(study.histories, 1)[-1] == ["a"]  # the first has it
+
+
+def test_scores_that_tie_as_float32_only_are_written_so_that_they_do_not(letters: Benchmark, tmp_path: Path) -> None:
+    name = letters.transactions("test")[0].transaction_id
+    for scores in ([2 - 1e-10 * i for i in range(9)], [1e300 / (i + 1) for i in range(9)]):
+        rows = [{"transaction_id": name, "ranking": list("abcdefghi"), "scores": scores}]
+        (tmp_path / "run.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+        record = evaluate(str(tmp_path / "run.jsonl"), letters, tmp_path / "results")
+        (folder,) = (tmp_path / "results").glob(f"run-{record['key'][:8]}")
+        assert record["measures"]["R@8"] == score_run(folder / "run.parquet", letters).to_dict()["measures"]["R@8"]
+        assert record["run"] == {"missing": 2, "cut_ties": 0}
+
+
+def test_a_run_of_whole_galleries_that_misses_most_has_no_median_rank(letters: Benchmark, tmp_path: Path) -> None:
+    row = {"transaction_id": letters.transactions("test")[0].transaction_id, "ranking": list(GALLERY)}
+    (tmp_path / "few.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    record = evaluate(str(tmp_path / "few.jsonl"), letters, tmp_path / "results")
+    assert record["measures"]["rank"] is None  # two of three are misses
+    assert "2 transactions are not in the run" in result_table([record])
+
+
+def test_what_lists_are_too_short_for_without_the_images_shown_is_not_reported(
+    letters: Benchmark, tmp_path: Path
+) -> None:
+    rows = [
+        {"transaction_id": t.transaction_id, "ranking": list(letters.gallery("test", t.category).image_ids[:8])}
+        for t in letters.transactions("test")
+    ]
+    (tmp_path / "eight.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    record = evaluate(str(tmp_path / "eight.jsonl"), letters, tmp_path / "results")
+    told = score_run(tmp_path / "eight.jsonl", letters).not_available_excluded
+    assert "R@8" in told and not set(record["own_references_excluded"]) & set(told)
+    assert "R@8" in record["measures"]
 
 
 def test_a_run_written_by_a_model_is_evaluated_as_the_model_was(letters: Benchmark, tmp_path: Path) -> None:

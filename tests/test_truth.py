@@ -183,7 +183,7 @@ IMAGES, DIALOGUES = "truth/images.parquet", "truth/dialogues.parquet"
         (rewrite(DIALOGUES, "relevant", lambda rows: [[], *rows[1:]]), "not the one that benchmark.json describes"),
         (lambda f: (f / IMAGES).unlink(), "truth/images.parquet: is missing"),
         (lambda f: shutil.rmtree(f / "truth"), "2 problems"),
-        (lambda f: (f / DIALOGUES).write_bytes(b"PAR1"), "truth/dialogues.parquet: is not readable Parquet"),
+        (lambda f: (f / DIALOGUES).write_bytes(b"PAR1"), "truth/dialogues.parquet is not readable Parquet"),
         (lambda f: shutil.copy(f / IMAGES, f / DIALOGUES), "has not the columns of one"),
     ],
 )

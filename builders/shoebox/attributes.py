@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from .chance import one, shuffled
 from .vocabulary import (
     ATTRIBUTES,
     CATEGORIES,
@@ -80,8 +81,7 @@ def _relative(parent: Mapping[str, str], rng: np.random.Generator) -> dict[str, 
     free = [name for name in ATTRIBUTES if len(rows[name][0]) > 1]
     count = 1 + int(rng.choice(3, p=(0.35, 0.4, 0.25)))
     shoe = dict(parent)
-    for position in rng.permutation(len(free))[:count]:
-        name = free[int(position)]
+    for name in shuffled(rng, free)[:count]:
         if name != "heel shape" or shoe["heel height"] != "flat":
             shoe[name] = _pick(rows[name], rng, avoid=shoe[name])
     return _settle(shoe, rng)
@@ -95,11 +95,11 @@ def family_of(n: int) -> int:
 def sample_family(family: int, seed: int) -> list[dict[str, str]]:
     """All members of a family; ten families in a row cover the ten categories in some order."""
     era, place = divmod(family, len(CATEGORIES))
-    order = np.random.default_rng(np.random.SeedSequence((seed, 0, era))).permutation(len(CATEGORIES))
-    rng = np.random.default_rng(np.random.SeedSequence((seed, 1, family)))
-    members = [founder(CATEGORIES[int(order[place])], rng)]
+    order = shuffled(np.random.default_rng((seed, 0, era)), CATEGORIES)
+    rng = np.random.default_rng((seed, 1, family))
+    members = [founder(order[place], rng)]
     while len(members) < FAMILY_SIZE:
-        child = _relative(members[int(rng.integers(len(members)))], rng)
+        child = _relative(one(rng, members), rng)
         if child not in members:
             members.append(child)
     return members

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import phrases
+from .chance import one, shuffled
 from .families import Shelf, look
 from .turns import Block, Step, earlier
 
@@ -85,7 +86,7 @@ def dialogues(
     for number in itertools.count():
         if len(made) >= wanted:
             break
-        rng = np.random.default_rng(np.random.SeedSequence((*seed, number)))
+        rng = np.random.default_rng((*seed, number))
         hidden = hidden_of(number, share, attributes)
         # What is rarest so far, as a kind, as a number of turns, and as both together.
         kind, turns = min(
@@ -96,8 +97,7 @@ def dialogues(
         for draft in found:
             counts.update([draft.kind, turns, (draft.kind, turns)])
         made += found
-    order = np.random.default_rng(np.random.SeedSequence(tuple(seed))).permutation(len(made))
-    return [made[int(i)] for i in order]
+    return shuffled(np.random.default_rng(tuple(seed)), made)
 
 
 def _block(shelf: Shelf, number: int, kind: str, turns: int, hidden: int, rng: np.random.Generator) -> Block:
@@ -105,9 +105,9 @@ def _block(shelf: Shelf, number: int, kind: str, turns: int, hidden: int, rng: n
     family = shelf.families[place]
     reference = int(shelf.members[place][int(rng.integers(family.size * family.copies))])
     shown = shelf.shoes[reference]
-    order = [list(family.free)[int(i)] for i in rng.permutation(len(family.free))]
+    order = shuffled(rng, list(family.free))
     other = {name: [value for value in values if value != shown[name]] for name, values in family.free.items()}
-    visible = {name: other[name][int(rng.integers(len(other[name])))] for name in order[hidden:]}
+    visible = {name: one(rng, other[name]) for name in order[hidden:]}
     right = {name: value for name, value in family.base.items() if name not in family.free}
     text = phrases.last(visible, right, rng, back=kind == "rollback")
     looks = itertools.product(*([visible[name]] if name in visible else other[name] for name in family.free))

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .words import NOUNS, an, join, one
+from .chance import one, shuffled
+from .words import NOUNS, an, join
 
 _NEUTRAL = {
     "heel height": ("flat",),
@@ -77,7 +78,7 @@ def caption(shoe: Mapping[str, str], rng: np.random.Generator) -> str:
     if "heel height" in notable and "heel shape" in notable:
         notable.remove("heel height" if rng.random() < 0.5 else "heel shape")
     count = int(rng.integers(0, 4))
-    picked = [notable[int(i)] for i in rng.permutation(len(notable))[:count]]
+    picked = shuffled(rng, notable)[:count]
     thing = an(" ".join([*words, noun]))
     if picked:
         thing += " with " + join([_SHOWN[name][shoe[name]] for name in picked])

@@ -25,7 +25,7 @@ from mtbench.core.errors import unknown
 from .blocks import KINDS, Draft, cells, dialogues, hidden_of
 from .families import design_for, shelves
 from .folder import make_folder, write_json, write_text
-from .generate import draw_all, image_names
+from .generate import check_drawing, draw_all, image_names
 from .phrases import caption
 
 VERSION = 1
@@ -72,10 +72,7 @@ class DialOptions:
             )
         if self.dialogues < 1:
             raise ValueError(f"--dialogues must be at least 1, not {self.dialogues}.")
-        if self.seed < 0:
-            raise ValueError(f"--seed must not be negative, but is {self.seed}.")
-        if not (32 <= self.width <= 4096 and 32 <= self.height <= 4096):
-            raise ValueError(f"width and height must be between 32 and 4096, not {self.width} x {self.height}.")
+        check_drawing(self.seed, self.width, self.height)
         design_for(self.images)
         for kind in self.kinds:
             if kind not in KINDS:

@@ -9,7 +9,6 @@ from .draw_curves import Curve, Point, bezier, disc, filled, group, joined, line
 from .draw_palette import brightness, darker, lighter, outline
 from .draw_shape import Silhouette
 
-METAL = "#d9b25a"
 METAL_EDGE = "#6b4f16"
 
 

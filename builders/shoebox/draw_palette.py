@@ -28,7 +28,6 @@ METALLIC = ("gold", "silver")
 LINING = "#e9d9c2"
 RUBBER = "#f4f1ea"
 WOOD = "#c99a66"
-CORK = "#d9b98b"
 BACKDROPS = ("#dfe7ee", "#efe6dc", "#e2ece3", "#f0e1e3", "#e6e3f0", "#e6e8ea")
 
 

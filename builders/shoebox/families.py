@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .attributes import founder
+from .chance import shuffled
 from .vocabulary import ATTRIBUTES, CATEGORIES, CHOICES, is_valid
 
 NAMES = ("category", *ATTRIBUTES)
@@ -124,8 +125,8 @@ def design_for(images: int) -> tuple[int, int]:
 def shelves(images: int, seed: int) -> dict[str, Shelf]:
     """The galleries of all splits, in random order, of as many images as fit into ``images``."""
     attributes, values = design_for(images)
-    rng = np.random.default_rng(np.random.SeedSequence((seed, 8)))
-    order = [CATEGORIES[int(i)] for i in rng.permutation(len(CATEGORIES))]  # the same in all splits
+    rng = np.random.default_rng((seed, 8))
+    order = shuffled(rng, CATEGORIES)  # the same in all splits
     made: list[Family] = []
     found: dict[str, Shelf] = {}
     for split, share in SHARES.items():
@@ -148,8 +149,7 @@ def _shelf(families: Sequence[Family], rng: np.random.Generator) -> Shelf:
         for shoe, scene in zip(family.shoes(), rng.integers(_SCENES, size=family.size).tolist(), strict=True)
         for copy in range(family.copies)
     ]
-    rows = [rows[int(i)] for i in rng.permutation(len(rows))]
-    numbers, shoes, scenes = zip(*rows, strict=True)
+    numbers, shoes, scenes = zip(*shuffled(rng, rows), strict=True)
     return Shelf(families, shoes, np.array(numbers), np.array(scenes))
 
 
@@ -161,11 +161,8 @@ def _family(
         base = founder(category, rng)
         choices = _choices(base)
         wide = [name for name, several in choices.items() if len(several) >= values]
-        names = sorted((wide[int(i)] for i in rng.permutation(len(wide))[:attributes]), key=ATTRIBUTES.index)
-        free = {}
-        for name in names:
-            picked = rng.permutation(len(choices[name]))[:values]
-            free[name] = tuple(choices[name][int(i)] for i in picked)
+        names = sorted(shuffled(rng, wide)[:attributes], key=ATTRIBUTES.index)
+        free = {name: tuple(shuffled(rng, choices[name])[:values]) for name in names}
         base = {**base, **{name: several[0] for name, several in free.items()}}
         family = Family(base, free, copies)
         if all(family.apart(other) >= 2 for other in others) and all(is_valid(shoe) for shoe in family.shoes()):

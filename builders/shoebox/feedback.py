@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from .attributes import ATTRIBUTES
-from .words import Wording, join, one, wordings
+from .chance import one, shuffled
+from .words import Wording, join, wordings
 
 CATEGORY = "category"
 _ARTICLES = ("a ", "an ")
@@ -93,9 +94,9 @@ def feedback(
     if CATEGORY in said and rng.random() < 0.7:
         others = [name for name in said if name != CATEGORY]
         count = min(count, 2)
-        picked = [CATEGORY, *(others[int(i)] for i in rng.permutation(len(others))[: count - 1])]
+        picked = [CATEGORY, *shuffled(rng, others)[: count - 1]]
     else:
-        picked = [said[int(i)] for i in rng.permutation(len(said))[:count]]
+        picked = shuffled(rng, said)[:count]
     chosen = [w for name in picked if (w := known[name]) is not None]
     if CATEGORY in picked and len(chosen) > 1:
         chosen = [w if n == CATEGORY else Wording(things=w.things) for n, w in zip(picked, chosen, strict=True)]

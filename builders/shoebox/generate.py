@@ -6,7 +6,7 @@ Each picture is renamed into place once complete; a rerun with the same options 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from .attributes import CATEGORIES, FAMILY_SIZE, VALUES, sample_attributes
 from .captions import caption
+from .chance import shuffled
 from .draw import draw
 from .feedback import feedback
 from .folder import make_folder, write_json, write_text
@@ -41,12 +42,9 @@ class ShoeboxOptions:
     def __post_init__(self) -> None:
         if self.images < FEWEST_IMAGES:
             raise ValueError(f"images must be at least {FEWEST_IMAGES}, not {self.images}.")
-        if self.seed < 0:
-            raise ValueError(f"seed must not be negative, but is {self.seed}.")
+        check_drawing(self.seed, self.width, self.height)
         if not 0.1 <= self.pairs_per_image <= 3:
             raise ValueError(f"pairs_per_image must be between 0.1 and 3, not {self.pairs_per_image}.")
-        if not (32 <= self.width <= 4096 and 32 <= self.height <= 4096):
-            raise ValueError(f"width and height must be between 32 and 4096, not {self.width} x {self.height}.")
         if not 0 < self.eval_share < 1:
             raise ValueError(f"eval_share must be between 0 and 1, not {self.eval_share}.")
         families = -(-self.images // FAMILY_SIZE)
@@ -55,6 +53,14 @@ class ShoeboxOptions:
             raise ValueError(f"eval_share {self.eval_share} leaves one split of {self.images} images empty.")
         if self.workers < 0:
             raise ValueError(f"workers must not be negative, but is {self.workers}.")
+
+
+def check_drawing(seed: int, width: int, height: int) -> None:
+    """Refuse what no picture can be drawn with."""
+    if seed < 0:
+        raise ValueError(f"--seed must not be negative, but is {seed}.")
+    if not (32 <= width <= 4096 and 32 <= height <= 4096):
+        raise ValueError(f"width and height must be between 32 and 4096, not {width} x {height}.")
 
 
 def image_names(shoes: Sequence[Mapping[str, str]]) -> list[str]:
@@ -122,27 +128,21 @@ def _stamp(options: ShoeboxOptions) -> dict[str, object]:
     }
 
 
-def _shuffled(names: Iterable[str], seed: int, part: int) -> list[str]:
-    listed = list(names)
-    order = np.random.default_rng(np.random.SeedSequence((seed, 5, part))).permutation(len(listed))
-    return [listed[int(i)] for i in order]
-
-
 def _write_texts(folder: Path, names: Sequence[str], shoes: Sequence[dict[str, str]], options: ShoeboxOptions) -> None:
     seed = options.seed
     for part, file in enumerate(("train_im_names.txt", "eval_im_names.txt")):
-        listed = (name for n, name in enumerate(names) if is_eval(n, options.eval_share) == bool(part))
-        write_text(folder / file, "\n".join(_shuffled(listed, seed, part)) + "\n")
+        listed = [name for n, name in enumerate(names) if is_eval(n, options.eval_share) == bool(part)]
+        write_text(folder / file, "\n".join(shuffled(np.random.default_rng((seed, 5, part)), listed)) + "\n")
     relative, mentioned = [], []
     for reference, target in sample_pairs(shoes, seed, options.pairs_per_image, options.eval_share):
-        rng = np.random.default_rng(np.random.SeedSequence((seed, 6, reference, target)))
+        rng = np.random.default_rng((seed, 6, reference, target))
         text, values = feedback(shoes[reference], shoes[target], rng)
         relative.append({"ImageName": names[target], "ReferenceImageName": names[reference], "RelativeCaption": text})
         mentioned.append(values)
     write_json(folder / "relative_captions_shoes.json", relative)
     write_json(folder / "feedback_attributes.json", mentioned)
     captions = {
-        name: caption(shoe, np.random.default_rng(np.random.SeedSequence((seed, 7, n))))
+        name: caption(shoe, np.random.default_rng((seed, 7, n)))
         for n, (name, shoe) in enumerate(zip(names, shoes, strict=True))
     }
     write_json(folder / "image_captions.json", captions)

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from .attributes import ATTRIBUTES, FAMILY_SIZE, family_of
+from .chance import one, shuffled
 
 Pair = tuple[int, int]
 _FAR = 0.04
@@ -48,14 +49,14 @@ def _family_pairs(
     taken: set[Pair],
     rng: np.random.Generator,
 ) -> list[Pair]:
-    order = [members[int(i)] for i in rng.permutation(len(members))]
+    order = shuffled(rng, members)
     targets = order[: max(1, math.ceil(0.7 * len(order)))]
     sources = set(order[len(targets) :])
     pairs: list[Pair] = []
     for step in range(_TRIES * max(quota, 1)):
         if len(pairs) == quota:
             break
-        target = targets[step] if step < len(targets) else targets[int(rng.integers(len(targets)))]
+        target = targets[step] if step < len(targets) else one(rng, targets)
         reference: int | None = None
         if rng.random() >= _FAR and len(members) > 1:
             weights = [
@@ -67,7 +68,7 @@ def _family_pairs(
             index = _choose(rng, weights)
             reference = None if index is None else members[index]
         if reference is None:
-            reference = others[int(rng.integers(len(others)))]
+            reference = one(rng, others)
         blocked = (reference, target) in taken or (target, reference) in taken
         if reference != target and not blocked and codes[reference] != codes[target]:
             taken.add((reference, target))
@@ -82,7 +83,7 @@ def sample_pairs(
     codes = [tuple(shoe[name] for name in ("category", *ATTRIBUTES)) for shoe in shoes]
     pairs: list[Pair] = []
     for split in (False, True):
-        rng = np.random.default_rng(np.random.SeedSequence((seed, 3, int(split))))
+        rng = np.random.default_rng((seed, 3, int(split)))
         inside = [n for n in range(len(shoes)) if is_eval(n, eval_share) == split]
         taken: set[Pair] = set()
         begun = 0
@@ -92,5 +93,4 @@ def sample_pairs(
             quota = round(pairs_per_image * (begun + len(members))) - len(taken)
             pairs += _family_pairs(members, quota, inside, codes, taken, rng)
             begun += len(members)
-    rng = np.random.default_rng(np.random.SeedSequence((seed, 4)))
-    return [pairs[int(i)] for i in rng.permutation(len(pairs))]
+    return shuffled(np.random.default_rng((seed, 4)), pairs)

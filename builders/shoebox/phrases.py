@@ -18,8 +18,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from .chance import one
 from .vocabulary import ATTRIBUTES, VALUES
-from .words import NOUNS, an, join, one
+from .words import NOUNS, an, join
 
 _SPECIAL = {
     ("heel height", "mid"): "a mid-height heel",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import phrases
+from .chance import one, shuffled
 from .families import Family, Shelf, look
 
 Wishes = dict[str, str]
@@ -78,13 +79,12 @@ def earlier(shelf: Shelf, block: Block, target: int, rng: np.random.Generator) -
 
 def _first(shelf: Shelf, block: Block, wanted: Mapping[str, str], rng: np.random.Generator) -> tuple[list[str], int]:
     """For a rollback, the hidden wishes that must be said, and an image to come back to that has the others right."""
-    order = [block.hidden[int(i)] for i in rng.permutation(len(block.hidden))]
+    order = shuffled(rng, block.hidden)
     said = order[(len(order) + 1) // 2 :]
     shoe = dict(wanted)
     for name in (*said, *block.end.asks):
         shoe[name] = _other(block.family, name, {wanted[name]}, rng)
-    found = shelf.looking[look(shoe)]
-    return said, found[int(rng.integers(len(found)))]
+    return said, one(rng, shelf.looking[look(shoe)])
 
 
 def _asks(
@@ -101,13 +101,13 @@ def _asks(
         changed = wrong = None
         if block.kind == "supersede":  # what is visible is replaced by the last turn, what is hidden by an earlier one
             names = [name for name in block.family.free if turns > 1 or name not in block.hidden]
-            wrong = names[int(rng.integers(len(names)))]
+            wrong = one(rng, names)
             end = turns
             if wrong in block.hidden:
                 end = changed = int(rng.integers(1, turns))
                 asks[end][wrong] = wanted[wrong]
             asks[int(rng.integers(end))][wrong] = _other(block.family, wrong, {wanted[wrong], block.shown[wrong]}, rng)
-        for name in [hidden[int(i)] for i in rng.permutation(len(hidden))]:
+        for name in shuffled(rng, hidden):
             if name != wrong:
                 asks[int(rng.integers(turns))][name] = wanted[name]
         if all(len(ask) <= most for ask in asks[:-1]):
@@ -116,8 +116,7 @@ def _asks(
 
 def _other(family: Family, name: str, without: set[str], rng: np.random.Generator) -> str:
     """A value that the family has, but none of ``without``."""
-    values = [value for value in family.free[name] if value not in without]
-    return values[int(rng.integers(len(values)))]
+    return one(rng, [value for value in family.free[name] if value not in without])
 
 
 def _references(
@@ -150,4 +149,4 @@ def _pick(shelf: Shelf, has: Wishes, lacks: Wishes, without: frozenset[int], rng
         if fits(int(pool[place])):
             return int(pool[place])
     fitting = [image for image in pool.tolist() if fits(image)]
-    return fitting[int(rng.integers(len(fitting)))] if fitting else None
+    return one(rng, fitting) if fitting else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mtbench.cli.shared import DIR, JSON, print_json
 from mtbench.cli.tables import table
 from mtbench.core.errors import MtbenchError
 
@@ -24,7 +24,7 @@ INDENT = "··"
 
 
 @click.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@DIR
 @click.option("--against", type=click.Path(path_type=Path), help="Audit against every part of another benchmark.")
 @click.option(
     "--pretraining",
@@ -41,7 +41,7 @@ INDENT = "··"
     metavar="FILE",
     help="Draw leaks by number of turns (.png or .svg), beside R@5 of the results in DIR/results.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@JSON
 def audit(
     directory: Path,
     against: Path | None,
@@ -85,10 +85,11 @@ def audit(
         }
     if near_duplicates:
         record["near_duplicates"] = _near_duplicates(benchmark, parts, distance)
-    lines = [*_lines(record, known)]
-    if picture:
-        lines.append(_draw(benchmark, record["splits"]["test"], known["test"], picture))
-    click.echo(json.dumps(record, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))
+    drawn = _draw(benchmark, record["splits"]["test"], known["test"], picture) if picture else None
+    if as_json:
+        print_json(record)
+    else:
+        click.echo("\n".join([*_lines(record, known), *([drawn] if drawn else [])]))
 
 
 def _known(spec: str) -> list[Transaction]:

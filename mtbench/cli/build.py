@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mtbench.cli.shared import print_json
 from mtbench.cli.tables import build_report
 from mtbench.core.errors import MtbenchError
 from mtbench.core.options import construct
@@ -112,9 +113,7 @@ class Builders(click.Group):
         def run(raw: Path, out: Path, fetch: bool, overwrite: bool, as_json: bool, **options: Any) -> None:
             manifest = _run(cmd_name, builder, raw, out, options, fetch=fetch, overwrite=overwrite)
             if as_json:
-                import json
-
-                click.echo(json.dumps(manifest, indent=2, ensure_ascii=False))
+                print_json(manifest)
             else:
                 click.echo(build_report(manifest, out))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 
 import click
 
-from mtbench.cli.evaluate import JSON, SET, _pairs
+from mtbench.cli.shared import JSON, SET, options_of, print_json
 
 
 @click.command("check-model")
@@ -32,8 +31,11 @@ def check_model(model: str, options: Sequence[str], benchmark: Path | None, seed
 
     with contextlib.redirect_stdout(sys.stderr):  # what a model prints is no part of the report
         loaded = load(benchmark) if benchmark is not None else None
-        report = check(model, options=_pairs(options), seed=seed, benchmark=loaded).to_dict()
-    click.echo(json.dumps(report, indent=2, ensure_ascii=False) if as_json else _table(report))
+        report = check(model, options=options_of(options), seed=seed, benchmark=loaded).to_dict()
+    if as_json:
+        print_json(report)
+    else:
+        click.echo(_table(report))
     if not report["ok"]:
         sys.exit(1)
 

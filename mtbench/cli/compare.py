@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from mtbench.cli.shared import JSON, print_json
 from mtbench.cli.tables import table
+from mtbench.core.text import points, points_range
 
 SENTENCES = 6
 """So many pairs that cannot be told apart get a sentence each; the table says the rest."""
@@ -21,7 +22,7 @@ SENTENCES = 6
 @click.option("--part", default="all", show_default=True, help="all, a category, or 2-turns, 3-turns and so on.")
 @click.option("--baseline", metavar="NAME", help="Compare each other system with this one. [default: all pairs]")
 @click.option("--split", help="Leave out results on other splits.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@JSON
 def compare(
     results: Sequence[Path], measure: str, part: str, baseline: str | None, split: str | None, as_json: bool
 ) -> None:
@@ -38,7 +39,10 @@ def compare(
     systems, copies = group(found)
     compared = run(systems, measure=measure, part=part, baseline=baseline)
     compared["notes"] = [*left_out, *copies, *compared["notes"]]
-    click.echo(json.dumps(compared, indent=2, ensure_ascii=False) if as_json else report(compared))
+    if as_json:
+        print_json(compared)
+    else:
+        click.echo(report(compared))
 
 
 def report(found: Mapping[str, Any]) -> str:
@@ -51,9 +55,9 @@ def report(found: Mapping[str, Any]) -> str:
         [
             system["name"],
             system["proxy"],
-            _points(system["estimate"]),
-            _range(system["interval"]),
-            *([len(system["by_seed"]), _points(system["sd_between_seeds"])] if several else []),
+            points(system["estimate"]),
+            points_range(*system["interval"]),
+            *([len(system["by_seed"]), points(system["sd_between_seeds"])] if several else []),
         ]
         for system in systems
     ]
@@ -61,11 +65,11 @@ def report(found: Mapping[str, Any]) -> str:
     rows = [
         [
             f"{pair['first']} - {pair['second']}",
-            _points(pair["difference"], sign="+"),
-            _range(pair["interval"]),
+            points(pair["difference"], sign="+"),
+            points_range(*pair["interval"]),
             f"{pair['p']:.4f}",
             *([f"{pair['p_holm']:.4f}"] if len(pairs) > 1 else []),
-            _points(pair["minimum_detectable_difference"]),
+            points(pair["minimum_detectable_difference"]),
             *(f"{pair['mcnemar'][k]['p']:.4f}" if k in pair["mcnemar"] else "-" for k in hits),
         ]
         for pair in pairs
@@ -108,11 +112,3 @@ def _claims(pairs: Sequence[Mapping[str, Any]], n: int) -> list[str]:
         return [*sure, *(pair["claim"] for pair in unsure)]
     names = "; ".join(f"{pair['first']} and {pair['second']}" for pair in unsure)
     return [*sure, f"{len(unsure)} pairs cannot be told apart at n = {n:,}: {names}. --baseline NAME compares fewer."]
-
-
-def _points(share: float | None, sign: str = "") -> str:
-    return "-" if share is None else f"{round(100 * share, 1) + 0.0:{sign}.1f}"
-
-
-def _range(interval: Sequence[float]) -> str:
-    return " to ".join(_points(end) for end in interval)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,20 +9,13 @@ from typing import Any
 
 import click
 
-from mtbench.cli.studies import study_tables
+from mtbench.cli.shared import BENCHMARK, DIR, JSON, SET, SPLIT, options_of, print_json
 from mtbench.cli.tables import result_table, score_table
 from mtbench.core.errors import MtbenchError
 
-BENCHMARK = click.option(
-    "--benchmark", required=True, type=click.Path(path_type=Path), help="Folder that `mtbench build` wrote."
-)
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-SET = click.option("--set", "options", multiple=True, metavar="NAME=VALUE", help="An option of the plugin; repeatable.")
-SPLIT = click.option("--split", default="test", show_default=True, help="train, dev or test.")
-
 
 @click.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@DIR
 @click.option("--encoder", required=True, help="A registered encoder, or file.py:Class.")
 @SET
 @click.option("--name", help="Name of the features. [default: the encoder's]")
@@ -36,7 +28,7 @@ def encode(
     from mtbench.data.benchmark import load
     from mtbench.features import store
 
-    made = store.build_encoder(encoder, _pairs(options))
+    made = store.build_encoder(encoder, options_of(options))
     features = store.encode(
         load(directory),
         made,
@@ -94,6 +86,7 @@ def evaluate(
     MODEL is a registered name (`mtbench list models`), your own class (path/to/file.py:Class), or a file of rankings
     that any system wrote, which gets the evaluators that final rankings are enough for.
     """
+    from mtbench.cli.studies import study_tables
     from mtbench.data.benchmark import load
     from mtbench.evaluation.evaluate import evaluate as run
     from mtbench.evaluation.inputs import Settings
@@ -109,7 +102,7 @@ def evaluate(
         limit=limit,
         evaluators=evaluators,
         clean=clean,
-        options=_pairs(options),
+        options=options_of(options),
     )
     folder = out or benchmark / "results"
     records: list[dict[str, Any]] = []
@@ -118,7 +111,7 @@ def evaluate(
             records.append(run(name, loaded, folder, settings, progress=sys.stderr.isatty()))
     finally:  # what is done is shown, even if the next model fails
         if as_json and len(records) == len(models):
-            click.echo(json.dumps(records, indent=2, ensure_ascii=False))
+            print_json(records)
         elif records and not as_json:
             click.echo(result_table(records))
             for study in study_tables(records):
@@ -140,15 +133,7 @@ def score(run: Path, benchmark: Path, split: str, category: str | None, measures
     from mtbench.evaluation.scoring import score_run
 
     found = score_run(run, load(benchmark), split=split, category=category, measures=measures or HEADLINE).to_dict()
-    click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else score_table(found))
-
-
-def _pairs(options: Sequence[str]) -> dict[str, str]:
-    """``NAME=VALUE`` strings as a dictionary."""
-    found = {}
-    for option in options:
-        name, equals, value = option.partition("=")
-        if not equals or not name:
-            raise MtbenchError(f"--set {option!r} must be NAME=VALUE, such as --set alpha=0.7")
-        found[name.replace("-", "_")] = value
-    return found
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(score_table(found))

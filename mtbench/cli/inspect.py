@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from mtbench.cli.tables import table
+from mtbench.cli.shared import DIR, JSON, print_json
+from mtbench.cli.tables import build_report, table
 from mtbench.core.errors import MtbenchError, unknown
 from mtbench.core.registry import KINDS
 from mtbench.core.types import MAX_TURNS, MIN_TURNS
 
-DIR = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 REPORTED = ("statistics", "published", "audit", "faults", "notes", "proxies")
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
 @click.command()
@@ -24,7 +22,6 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for prog
 @JSON
 def stats(directory: Path, as_json: bool) -> None:
     """Count transactions, turns and images, with published counts beside."""
-    from mtbench.cli.tables import build_report
     from mtbench.data.benchmark import load
 
     benchmark = load(directory)
@@ -33,8 +30,8 @@ def stats(directory: Path, as_json: bool) -> None:
         raise MtbenchError(f"{directory / 'benchmark.json'} has no {', '.join(lacking)}. Build it again.")
     if as_json:
         splits = {split: _every_length(part) for split, part in benchmark.manifest["statistics"]["splits"].items()}
-        record = {"name": benchmark.name, "revision": benchmark.revision, "splits": splits}
-        click.echo(json.dumps({**record, "published": benchmark.manifest["published"]}, indent=2))
+        published = benchmark.manifest["published"]
+        print_json({"name": benchmark.name, "revision": benchmark.revision, "splits": splits, "published": published})
     else:
         click.echo(build_report(benchmark.manifest, directory))
 

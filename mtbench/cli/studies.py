@@ -7,9 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mtbench.cli.tables import table
-
-INTERVAL = " interval"
-"""Ends the name of an interval beside its measure."""
+from mtbench.evaluation.cells import INTERVAL
 
 DETAILS = ("turns", "age")
 """A row of one number of turns, or of turns of one age, is a detail where there are rows of all."""
@@ -24,22 +22,22 @@ def study_tables(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """One text for each evaluator beside the headline: the rows of all models and parts, and its notes."""
     names = dict.fromkeys(name for record in records for name in record["studies"])
     return [
-        _study(name, {r["model"].rpartition(":")[2]: r["studies"].get(name, {}) for r in records}) for name in names
+        _study(name, [(r["model"].rpartition(":")[2], r["studies"].get(name, {})) for r in records]) for name in names
     ]
 
 
-def _study(name: str, studies: Mapping[str, Mapping[str, Any]]) -> str:
+def _study(name: str, studies: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     lines = [name, "=" * len(name)]
-    for model, study in studies.items():
+    for model, study in studies:
         if "not_available" in study:
             lines.append(f"{model}: it {study['not_available']}")
     rows: list[Row] = []
-    for model, study in studies.items():
+    for model, study in studies:
         parts = {"all": study, **{part: study[part] for part in _PARTS if part in study}}
         for part, found in parts.items():
             label = {"model": model, **({"part": part} if len(parts) > 1 else {})}
             rows += [{**label, **row} for row in found.get("rows", []) if isinstance(row, Mapping)]
-    plain = {str(column) for study in studies.values() for column in study.get("plain", [])}
+    plain = {str(column) for _, study in studies for column in study.get("plain", [])}
     groups = _alike(rows)
     hidden = 0
     for group in groups:
@@ -51,7 +49,7 @@ def _study(name: str, studies: Mapping[str, Mapping[str, Any]]) -> str:
         lines.append("")
     if hidden:
         lines.append(f"{hidden:,} rows by {' or '.join(DETAILS)} are in the record: --json, or mtbench report.")
-    notes = dict.fromkeys(str(note) for study in studies.values() for note in study.get("notes", []))
+    notes = dict.fromkeys(str(note) for _, study in studies for note in study.get("notes", []))
     lines += [textwrap.fill(note, _WIDTH, break_long_words=False, break_on_hyphens=False) for note in notes]
     return "\n".join(lines)
 

@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mtbench.core.text import points, points_range
+
 
 def table(rows: Iterable[Sequence[Any]], headers: Sequence[str], *, left: bool = False) -> str:
     """Rows under headers, numbers to the right, thousands apart; with ``left``, all columns to the left."""
@@ -77,11 +79,11 @@ def result_table(records: Sequence[Mapping[str, Any]]) -> str:
         "model": lambda r: str(r["model"].rpartition(":")[2]),
         "proxy": lambda r: str(r["proxy"]),
         **{name: partial(_percent, name) for name in ("R@5", "R@8", "mean")},
-        "95% interval": lambda r: _range(*r["intervals"]["mean"]),
+        "95% interval": lambda r: points_range(*r["intervals"]["mean"]),
         "MRR": partial(_percent, "MRR"),
-        "rank": lambda r: f"{r['measures']['rank']:,.0f}" if "rank" in r["measures"] else "-",
-        "ties": lambda r: _range(r["ties_pessimistic"]["mean"], r["ties_optimistic"]["mean"]),
-        "excl.": lambda r: _value("mean", r["own_references_excluded"]["mean"]),
+        "rank": lambda r: "-" if r["measures"].get("rank") is None else f"{r['measures']['rank']:,.0f}",
+        "ties": lambda r: points_range(r["ties_pessimistic"]["mean"], r["ties_optimistic"]["mean"]),
+        "excl.": lambda r: _value("mean", r["own_references_excluded"].get("mean")),
         **({"micro": lambda r: _value("mean", r["micro"]["mean"])} if several else {}),
         **{part: partial(_of_part, part) for part in ("clean", "leaked") if part in first},
         **{f"{n} turns": partial(_of_turns, n) for n in first["by_turns"]},
@@ -110,6 +112,8 @@ def result_table(records: Sequence[Mapping[str, Any]]) -> str:
     if first["split"] != "test":
         lines.append(f"The {first['split']} part is one that models learn from or choose their options on.")
     for record in records:
+        if run := record.get("run"):
+            lines += [f"{record['model']}: {line}" for line in _run_notes(run["missing"], run["cut_ties"])]
         if record["ties_optimistic"]["mean"] - record["ties_pessimistic"]["mean"] > 0.5:
             lines.append(f"{record['model']} gives most candidates one score: it had next to nothing to rank by.")
     proxies = sorted({record["proxy"] for record in records} - {"none"})
@@ -130,16 +134,23 @@ def score_table(found: Mapping[str, Any]) -> str:
         )
     ]
     lines = [table(rows, ["", "n", *names])]
-    if found["missing"]:
-        some = ", ".join(found["missing_transactions"][:3])
-        lines.append(f"{found['missing']:,} transactions are not in the run and count as misses: {some}, ...")
-    if found["cut_ties"]:
-        lines.append(
-            f"{found['cut_ties']:,} rankings are cut off among candidates that tie with the target: what is listed "
-            "counts, and scores may differ a little from those of whole rankings"
-        )
+    lines += _run_notes(found["missing"], found["cut_ties"], found["missing_transactions"][:3])
     lines += [f"{name} cannot be told: {why}" for name, why in found["not_available"].items()]
     return "\n".join(lines)
+
+
+def _run_notes(missing: int, cut_ties: int, some: Sequence[str] = ()) -> list[str]:
+    """What a reader of the score of a file of rankings must know."""
+    lines = []
+    if missing:
+        names = f": {', '.join(some)}, ..." if some else ""
+        lines.append(f"{missing:,} transactions are not in the run and count as misses{names}")
+    if cut_ties:
+        lines.append(
+            f"{cut_ties:,} rankings are cut off among candidates that tie with the target: what is listed counts, and "
+            "scores may differ a little from those of whole rankings"
+        )
+    return lines
 
 
 def _percent(name: str, record: Mapping[str, Any]) -> str:
@@ -154,11 +165,5 @@ def _of_turns(turns: str, record: Mapping[str, Any]) -> str:
     return _value("mean", record["by_turns"][turns]["measures"]["mean"])
 
 
-def _range(low: float, high: float) -> str:
-    return f"{100 * low:.1f} to {100 * high:.1f}"
-
-
 def _value(name: str, value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,.1f}" if name == "rank" else f"{100 * value:.1f}"
+    return f"{value:,.1f}" if name == "rank" and value is not None else points(value)

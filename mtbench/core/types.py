@@ -55,6 +55,10 @@ class History:
     def __len__(self) -> int:
         return len(self.references)
 
+    def first(self, turns: int) -> History:
+        """The same history with only its first ``turns`` turns."""
+        return History(self.category, self.references[:turns], self.feedback[:turns])
+
     def last(self, turns: int) -> History:
         """The same history with only its last ``turns`` turns."""
         return History(self.category, self.references[-turns:], self.feedback[-turns:])

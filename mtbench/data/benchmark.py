@@ -8,20 +8,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from mtbench.chains.leakage import leaks_of
 from mtbench.core.errors import MtbenchError, unknown
 from mtbench.core.files import json_sha256
 from mtbench.core.types import SPLITS, Gallery, History, Image, Protocol, Transaction, Turn
 from mtbench.data.images import describe
+from mtbench.data.tables import read_table
 from mtbench.data.truth import Truth
 from mtbench.data.truth_files import read_truth
 
 SCHEMA_VERSION = 1
 """Raised when a file of a benchmark changes its meaning."""
-
 
 IMAGE_COLUMNS = ("image_id", "category", "caption", "attributes", "path", "gallery")
 
@@ -190,23 +187,6 @@ def check_split(split: str) -> str:
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
     return split
-
-
-def read_table(path: Path, columns: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """The rows of a Parquet file as dictionaries.
-
-    Raises:
-        MtbenchError: the file is cut short, is no Parquet, or lacks one of ``columns``.
-    """
-    try:
-        table = pq.read_table(path)
-        rows: list[dict[str, Any]] = table.to_pylist()
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise MtbenchError(f"{path} is not readable Parquet: {error}") from error
-    lacking = [name for name in columns if name not in table.column_names]
-    if lacking:
-        raise MtbenchError(f"{path} has no column {', '.join(lacking)}. Build it again.")
-    return rows
 
 
 def read_transactions(path: Path) -> list[Transaction]:

@@ -13,14 +13,15 @@ from mtbench.chains.policies import Rule
 from mtbench.chains.splits import SplitRule, assign
 from mtbench.chains.transactions import transactions_of
 from mtbench.core.errors import MtbenchError, Problems, unknown
-from mtbench.core.files import check_free, file_sha256, json_sha256
-from mtbench.core.types import SPLITS, Gallery, Pair, Protocol, Transaction
+from mtbench.core.files import check_free
+from mtbench.core.types import SPLITS, Pair, Protocol, Transaction
 from mtbench.data.benchmark import SCHEMA_VERSION, Benchmark, galleries_of, revision
 from mtbench.data.images import Proxies, describe, image_rows, index_files
-from mtbench.data.parts import clean_name, clean_parts, kinds_named, parts_of
-from mtbench.data.raw import Builder, Draws, Published, RawDataset
+from mtbench.data.manifest import beside_published, default_name, options_given, sources_read, statistics
+from mtbench.data.parts import clean_parts, kinds_named, parts_of
+from mtbench.data.raw import Builder, Draws, RawDataset, read_raw
 from mtbench.data.readers import read_texts
-from mtbench.data.sources import fetch, missing
+from mtbench.data.sources import fetch
 from mtbench.data.truth import truth_of
 from mtbench.data.truth_files import describe_truth
 from mtbench.data.write import write_benchmark
@@ -85,15 +86,9 @@ def build(
         images=options.images or made.get("images"),
         image_captions=options.image_captions or made.get("image_captions"),
     )
-    if builder.sources:
-        if download:
-            fetch(builder.sources, raw_path, progress=progress)
-        lacking = missing(builder.sources, raw_path, builder=builder_name)
-        if lacking:
-            raise lacking
-    raw = builder.read(raw_path, **options.extra)
-    _check_raw(builder_name, raw, builder.official)
-    official = builder.official if raw.official is None else raw.official
+    if download and builder.sources:
+        fetch(builder.sources, raw_path, progress=progress)
+    raw, official = read_raw(builder_name, builder, raw_path, **options.extra)
 
     transactions, raw_splits, chains = _transactions(builder, raw, options)
     if not transactions:
@@ -117,25 +112,27 @@ def build(
     # Only now: a clean subset is ranked against the candidates of the whole, and so is comparable with it.
     parts, unclean = clean_parts(parts, unwanted)
     kept = {transaction.transaction_id for part in parts.values() for transaction in part}
-    sources = [(t, split) for t, split in zip(transactions, raw_splits, strict=True) if t.transaction_id in kept]
+    published_as = [(t, split) for t, split in zip(transactions, raw_splits, strict=True) if t.transaction_id in kept]
     truth = None
     if raw.truth is not None:
         shown = (row["image_id"] for part in rows.values() for row in part)
         truth = truth_of(raw.truth, parts, {(g.split, g.category): g for g in galleries}, shown)
     manifest = {
-        "name": options.name or raw.name or _name(builder_name, builder, chains["policy"], split_rule.policy, unwanted),
+        "name": options.name
+        or raw.name
+        or default_name(builder_name, builder, chains["policy"], split_rule.policy, unwanted),
         "schema_version": SCHEMA_VERSION,
         "revision": revision(parts, galleries, protocol),
         "builder": builder_name,
-        "options": {**_options(builder, options.extra), **raw.options},
+        "options": {**options_given(builder, options.extra), **raw.options},
         "licence": builder.licence,
-        "sources": _sources(builder, raw_path, captions, options),
+        "sources": sources_read(builder, raw_path, options.image_captions, captions),
         "chains": chains,
         "split": asdict(split_rule),
         "protocol": asdict(protocol),
         "statistics": statistics(parts, galleries),
         "left_out": {**left_out, **unclean},
-        "published": [_compare(published, sources, official) for published in builder.published],
+        "published": [beside_published(published, published_as, official) for published in builder.published],
         "audit": audit(parts),
         "faults": raw.faults.to_json(),
         "notes": raw.notes,
@@ -151,22 +148,6 @@ def build(
         local = {"images": os.path.relpath(options.images.resolve(), out.resolve())}
     write_benchmark(out, manifest, parts, rows, truth=truth, local=local, overwrite=overwrite)
     return Benchmark(out)
-
-
-def statistics(parts: Mapping[str, Sequence[Transaction]], galleries: Sequence[Gallery]) -> dict[str, Any]:
-    """Counts per split: transactions, candidate images, transactions by turns and by category."""
-    return {
-        "splits": {
-            split: {
-                "transactions": len(parts[split]),
-                "images": sum(len(gallery) for gallery in galleries if gallery.split == split),
-                "turns": _tally(str(len(t.turns)) for t in parts[split]),
-                "by_category": _tally(t.category for t in parts[split]),
-                "flags": _tally(flag for t in parts[split] for flag in t.flags),
-            }
-            for split in SPLITS
-        }
-    }
 
 
 def _transactions(
@@ -230,23 +211,6 @@ def _refuse_chain_options(options: BuildOptions, *, designed: bool) -> None:
         )
 
 
-def _check_raw(name: str, raw: RawDataset, official: Mapping[str, str]) -> None:
-    """Refuse what a builder must not hand over, before anything is made of it."""
-    if not isinstance(raw, RawDataset):
-        raise MtbenchError(f"the builder {name!r} must return a RawDataset, not {type(raw).__name__}")
-    problems = Problems(f"the builder {name!r}")
-    known, seen = raw.official or official, set()
-    for pair in raw.pairs:
-        if pair.split not in known:
-            problems.add(pair.pair_id, f"its split {pair.split!r} is none of `official`: {', '.join(known)}")
-        if not isinstance(pair.feedback, tuple) or not all(isinstance(text, str) for text in pair.feedback):
-            problems.add(pair.pair_id, f"its feedback must be a tuple of texts, not {pair.feedback!r}")
-        if pair.pair_id in seen:
-            problems.add(pair.pair_id, "a second pair has this id")
-        seen.add(pair.pair_id)
-    problems.raise_if_any()
-
-
 def _chainable(raw: RawDataset, options: BuildOptions) -> list[Pair]:
     """The pairs that may be chained. Self-loops stay in the list: the graph drops them, but must know of them."""
     if options.self_loops not in SELF_LOOPS:
@@ -299,95 +263,3 @@ def _proxies(
         )
     files = index_files(options.images, images, progress=progress) if options.images else {}
     return Proxies({image: captions[image] for image in images & captions.keys()}, raw.attributes, files)
-
-
-def _options(builder: Builder, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The builder's own options as JSON, defaults included; of a path only its name, the same on every machine."""
-    values = {}
-    for option in builder.options:
-        name = option.name.replace("-", "_")
-        value = given.get(name, option.default)
-        several = list(value or ()) if option.multiple and not isinstance(value, str) else [value]
-        plain = [Path(v).resolve().name if option.type is Path and v is not None else v for v in several]
-        values[name] = plain if option.multiple else plain[0]
-    return values
-
-
-def _sources(
-    builder: Builder, raw_path: Path, captions: Mapping[str, str], options: BuildOptions
-) -> list[dict[str, Any]]:
-    """What was read, with its hash and whether that is the declared one."""
-    found = []
-    for source in builder.sources:
-        path = raw_path / source.path
-        if path.is_file():
-            sha256 = file_sha256(path)
-            found.append(
-                {
-                    "path": source.path,
-                    "sha256": sha256,
-                    "size": path.stat().st_size,
-                    "url": source.url,
-                    "licence": source.licence,
-                    "as_published": sha256 == source.sha256,
-                }
-            )
-    if not builder.sources:
-        found += [
-            {"path": path.name, "sha256": file_sha256(path), "size": path.stat().st_size}
-            for path in ([raw_path] if raw_path.is_file() else _top_level(raw_path))
-        ]
-    if options.image_captions:
-        found.append({"path": options.image_captions.name, "sha256": json_sha256(captions), "role": "captions"})
-    return found
-
-
-def _top_level(folder: Path) -> list[Path]:
-    """The files directly in a raw folder of no declared layout, but hidden ones; pictures lie in folders below."""
-    if not folder.is_dir():
-        return []
-    return [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
-
-
-def _compare(
-    published: Published,
-    transactions: Sequence[tuple[Transaction, str]],
-    official: Mapping[str, str],
-) -> dict[str, Any]:
-    """Published counts beside ours for the same published split, whichever part its transactions are in now.
-
-    ``transactions`` are those of the benchmark, each with the published split that it comes from.
-    """
-    ours = _tally(
-        str(len(transaction.turns))
-        for transaction, raw_split in transactions
-        if published.split in ("all", official[raw_split])
-    )
-    counts = {str(turns): count for turns, count in published.turns.items()}
-    return {
-        "name": published.dataset,
-        "split": published.split,
-        "source": published.source,
-        "turns": counts,
-        "ours": {turns: ours.get(turns, 0) for turns in counts},
-        "difference": {turns: ours.get(turns, 0) - count for turns, count in counts.items()},
-    }
-
-
-def _name(builder_name: str, builder: Builder, policy: str, split: str, unwanted: Sequence[str]) -> str:
-    """The builder's name, with whatever is not its default."""
-    own_class = builder_name.rpartition(":")[2].lower()  # for path/to/file.py:Class
-    parts = [
-        own_class,
-        *([policy] if policy != builder.chains else []),
-        *([split] if split != builder.split else []),
-        *([clean_name(unwanted)] if unwanted else []),
-    ]
-    return "-".join(parts)
-
-
-def _tally(values: Any) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for value in values:
-        counts[value] = counts.get(value, 0) + 1
-    return dict(sorted(counts.items()))

@@ -13,8 +13,7 @@ from pathlib import Path
 from mtbench.core.errors import MtbenchError
 from mtbench.core.types import Pair, Transaction, Turn
 from mtbench.data.benchmark import Benchmark, load
-from mtbench.data.raw import Builder, RawDataset
-from mtbench.data.sources import missing
+from mtbench.data.raw import Builder, read_raw
 
 logger = logging.getLogger(__name__)
 
@@ -50,13 +49,7 @@ def train_pairs(name: str, builder: Builder, raw_path: Path) -> list[Transaction
         )
     if not raw_path.exists():
         raise MtbenchError(f"{raw_path} does not exist: give the raw files of {name} as {name}=FOLDER")
-    lacking = missing(builder.sources, raw_path, builder=name) if builder.sources else None
-    if lacking:
-        raise lacking
-    raw = builder.read(raw_path)
-    if not isinstance(raw, RawDataset):
-        raise MtbenchError(f"the builder {name!r} must return a RawDataset, not {type(raw).__name__}")
-    part_of = builder.official if raw.official is None else raw.official
+    raw, part_of = read_raw(name, builder, raw_path)
     if raw.sessions is None:
         found = [_one_turn(pair) for pair in raw.pairs if part_of.get(pair.split) == "train"]
     else:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from mtbench.core.errors import MtbenchError, Problems
 from mtbench.core.types import Pair, Transaction
-from mtbench.data.sources import Source
+from mtbench.data.sources import Source, missing
 from mtbench.data.truth import RawTruth
 
 EXAMPLES = 3
@@ -167,3 +168,35 @@ class Draws(Protocol):
             MtbenchError: options out of range, or ``raw`` holds something else.
         """
         ...
+
+
+def read_raw(name: str, builder: Builder, raw_path: Path, /, **options: Any) -> tuple[RawDataset, Mapping[str, str]]:
+    """What a builder reads, checked before anything is made of it, and which part each published split is.
+
+    Args:
+        name: of the builder, for errors.
+        builder: reads the files.
+        raw_path: the folder (or file) that holds them.
+        options: the builder's own.
+
+    Raises:
+        MtbenchError: missing or malformed files, or a builder that hands over what it must not.
+    """
+    if builder.sources and (lacking := missing(builder.sources, raw_path, builder=name)):
+        raise lacking
+    raw = builder.read(raw_path, **options)
+    if not isinstance(raw, RawDataset):
+        raise MtbenchError(f"the builder {name!r} must return a RawDataset, not {type(raw).__name__}")
+    official = builder.official if raw.official is None else raw.official
+    problems = Problems(f"the builder {name!r}")
+    seen = set()
+    for pair in raw.pairs:
+        if pair.split not in official:
+            problems.add(pair.pair_id, f"its split {pair.split!r} is none of `official`: {', '.join(official)}")
+        if not isinstance(pair.feedback, tuple) or not all(isinstance(text, str) for text in pair.feedback):
+            problems.add(pair.pair_id, f"its feedback must be a tuple of texts, not {pair.feedback!r}")
+        if pair.pair_id in seen:
+            problems.add(pair.pair_id, "a second pair has this id")
+        seen.add(pair.pair_id)
+    problems.raise_if_any()
+    return raw, official

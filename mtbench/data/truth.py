@@ -53,6 +53,10 @@ class Truth:
     attributes: Mapping[str, Attributes]
     dialogues: Mapping[str, Dialogue]
 
+    def without_answers(self) -> Truth:
+        """What an oracle may read: the attributes of the images. The dialogues name their answers."""
+        return Truth(self.attributes, {})
+
 
 @dataclass(frozen=True)
 class RawTruth:

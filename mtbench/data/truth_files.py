@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from mtbench.core.errors import MtbenchError, Problems
 from mtbench.core.files import json_sha256
+from mtbench.data.tables import read_table
 from mtbench.data.truth import Dialogue, Truth
 
 FOLDER = "truth"
@@ -84,12 +85,15 @@ def read_truth(folder: Path, facts: Mapping[str, Any]) -> Truth:
         MtbenchError: a file is missing or damaged, or holds other values than the manifest describes.
     """
     problems = Problems(folder, hint="Build it again.")
-    rows = [_rows(folder, file, problems) for file in FILES]
+    for file in FILES:
+        if not (folder / file).is_file():
+            problems.add(file, "is missing")
     problems.raise_if_any()
+    images, dialogues = (read_table(folder / file) for file in FILES)
     try:
         truth = Truth(
-            {row["image_id"]: {k: v for k, v in row["attributes"].items() if v is not None} for row in rows[0]},
-            {row["transaction_id"]: _dialogue(row) for row in rows[1]},
+            {row["image_id"]: {k: v for k, v in row["attributes"].items() if v is not None} for row in images},
+            {row["transaction_id"]: _dialogue(row) for row in dialogues},
         )
         found = describe_truth(truth)
     except (KeyError, TypeError, AttributeError) as error:
@@ -100,18 +104,6 @@ def read_truth(folder: Path, facts: Mapping[str, Any]) -> Truth:
             "Build it again."
         )
     return truth
-
-
-def _rows(folder: Path, file: str, problems: Problems) -> Sequence[dict[str, Any]]:
-    if not (folder / file).is_file():
-        problems.add(file, "is missing")
-        return []
-    try:
-        rows: list[dict[str, Any]] = pq.read_table(folder / file).to_pylist()
-    except (OSError, ValueError, pa.ArrowException) as error:
-        problems.add(file, f"is not readable Parquet: {error}")
-        return []
-    return rows
 
 
 def _dialogue(row: Mapping[str, Any]) -> Dialogue:

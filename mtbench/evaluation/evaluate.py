@@ -5,7 +5,6 @@ What is written is described in `mtbench.evaluation.results`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,8 @@ from mtbench.core.source import blame, source_sha256
 from mtbench.data.benchmark import Benchmark
 from mtbench.evaluation.inputs import EVERY, HEADLINE, Settings, features_of, identity, words_of
 from mtbench.evaluation.ranked_file import RankedFile
-from mtbench.evaluation.ranker import Query, Ranker, check_model, headline
-from mtbench.evaluation.record import Phases, environment
+from mtbench.evaluation.ranker import Ranker, check_model, fold_of
+from mtbench.evaluation.record import Phases, environment, plain
 from mtbench.evaluation.results import read_result, write_result
 from mtbench.evaluation.runs import is_run
 from mtbench.evaluation.study import Evaluator, NotAvailableError, Study
@@ -77,7 +76,7 @@ def evaluate(
         words=words,
         features=lambda: features_of(benchmark, settings.features, words, phases, progress=progress),
         joiner=benchmark.protocol.joiner,
-        truth=lambda: benchmark.truth,
+        truth=lambda: benchmark.truth and benchmark.truth.without_answers(),
     )
     transactions = benchmark.transactions(settings.split)[: settings.limit]
     if not transactions:
@@ -89,20 +88,29 @@ def evaluate(
         with blame(plugin, *map(type, evaluators.values())):
             if plugin is None:
                 file = RankedFile(Path(name), benchmark, settings.split, depth=settings.depth)
-                study = Study(file, benchmark, settings.split, transactions, seed=settings.seed, measures=file.measures)
+                found["run"] = {"missing": len(file.missing), "cut_ties": file.cut_ties}
+                study = Study(
+                    file,
+                    benchmark,
+                    settings.split,
+                    transactions,
+                    seed=settings.seed,
+                    measures=file.measures,
+                    excluded_measures=file.excluded,
+                )
             else:
                 ranker = Ranker(model, galleries, catalogue, depth=settings.depth)
                 study = Study(ranker, benchmark, settings.split, transactions, seed=settings.seed)
                 if hasattr(model, "fit"):
                     with phases.phase("fit"):
                         folds = [fold(benchmark, split, catalogue) for split in ("train", "dev")]
-                        chosen = _plain(model.fit(*folds, catalogue), "`fit`")
+                        chosen = plain(model.fit(*folds, catalogue), "`fit`")
             parts = _parts(study, settings.clean)
             for asked, evaluator in evaluators.items():
                 with phases.phase(asked):
                     found[asked] = _run(asked, evaluator, study, parts, must=asked in settings.evaluators)
     except MtbenchError as error:  # of several models, say which
-        raise MtbenchError(f"{name}: {error}") from error
+        raise MtbenchError(str(error) if str(error).startswith(name) else f"{name}: {error}") from error
     record = {
         "key": key,
         "status": "limited" if settings.limit else "complete",
@@ -114,6 +122,7 @@ def evaluate(
             {"category": g.category, "rule": g.rule, "images": len(g), "sha256": g.sha256} for g in galleries.values()
         ],
         "chosen_on_dev": chosen,
+        "run": found.pop("run", None),
         **found.pop(HEADLINE),
         "studies": found,
         "leakage": benchmark.manifest.get("audit", {}).get(settings.split),
@@ -127,15 +136,8 @@ def evaluate(
 def fold(benchmark: Benchmark, split: str, catalogue: Catalogue) -> Fold:
     """The training or the dev part, for a model to learn from."""
     transactions = benchmark.transactions(split)
-    histories = benchmark.histories(split)
     galleries = {t.category: benchmark.gallery(split, t.category) for t in transactions}
-    queries = [Query(history, t.target) for history, t in zip(histories, transactions, strict=True)]
-
-    def score(model: Any) -> float:
-        positions = Ranker(model, galleries, catalogue).positions(queries)
-        return headline(positions, [t.category for t in transactions])
-
-    return Fold(histories, [tuple(turn.target for turn in t.turns) for t in transactions], galleries, score)
+    return fold_of(transactions, galleries, catalogue)
 
 
 def _parts(study: Study, kind: str) -> dict[str, Study]:
@@ -152,30 +154,16 @@ def _parts(study: Study, kind: str) -> dict[str, Study]:
 def _run(name: str, evaluator: Evaluator, study: Study, parts: Mapping[str, Study], *, must: bool) -> dict[str, Any]:
     """What an evaluator found for all transactions and for each part; or why it cannot be run here."""
     try:
-        found = _plain(evaluator.run(study), f"the evaluator {name!r}")
-        for part, of in parts.items() if getattr(evaluator, "parts", True) else ():
-            found[part] = _plain(evaluator.run(of), f"the evaluator {name!r}")
+        found = plain(evaluator.run(study), f"the evaluator {name!r}")
     except NotAvailableError as error:
         if must:
             raise MtbenchError(f"the evaluator {name!r} {error}. `--evaluator {EVERY}` runs those that can") from error
         return {"not_available": str(error)}
-    return found
-
-
-def _plain(value: Any, what: str) -> dict[str, Any]:
-    """What a plugin returned, as JSON."""
-
-    def number(value: Any) -> Any:
-        if isinstance(value, (np.generic, np.ndarray)):
-            return value.tolist()
-        raise TypeError(f"{value!r} is no JSON")
-
-    if value is not None and not isinstance(value, Mapping):
-        raise MtbenchError(f"{what} must return a mapping of what it found, or None, not {type(value).__name__}")
-    try:
-        found: dict[str, Any] = json.loads(json.dumps(dict(value or {}), default=number, allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise MtbenchError(f"{what} must return what can be written as JSON: {error}") from error
+    for part, of in parts.items() if getattr(evaluator, "parts", True) else ():
+        try:
+            found[part] = plain(evaluator.run(of), f"the evaluator {name!r}")
+        except NotAvailableError as error:  # too little of what it needs among so few transactions
+            found[part] = {"not_available": str(error)}
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -13,10 +14,13 @@ from mtbench.core.types import Gallery, History, Transaction
 from mtbench.data.benchmark import Benchmark
 from mtbench.evaluation.measures import HEADLINE
 from mtbench.evaluation.ranker import Asked, Query, shown_in
-from mtbench.evaluation.ranking import Indices, Ranks
+from mtbench.evaluation.ranking import Array, Indices, Ranks
 from mtbench.evaluation.runs import Numbers, read_run
 from mtbench.evaluation.scoring import score_run
 from mtbench.evaluation.study import MEASURES, NotAvailableError
+
+_Wanted: TypeAlias = tuple[History, Sequence[str], int]
+"""A history, the images to look for, and the number of the transaction whose list counts."""
 
 
 class RankedFile:
@@ -31,8 +35,9 @@ class RankedFile:
         depth: candidates kept of each ranking.
 
     Attributes:
-        measures: those that its rankings are long enough for.
+        measures, excluded: the measures that its rankings are long enough for, and those without images shown.
         missing: ids of transactions that it does not rank.
+        cut_ties: transactions whose target ties with the last candidate of a ranking that was cut off.
 
     Raises:
         MtbenchError: everything that is wrong with the file, as `score_run` says it; or rankings that are too short
@@ -43,8 +48,9 @@ class RankedFile:
         self.path = path
         self.depth = depth
         score = score_run(path, benchmark, split=split, measures=MEASURES)
-        self.missing = score.missing
+        self.missing, self.cut_ties = score.missing, score.cut_ties
         self.measures = tuple(name for name in MEASURES if name not in score.not_available)
+        self.excluded = tuple(name for name in MEASURES if name not in score.not_available_excluded)
         for name in HEADLINE:
             if name in score.not_available:
                 raise MtbenchError(f"{path}: {name} {score.not_available[name]}")
@@ -52,41 +58,46 @@ class RankedFile:
         self.galleries: Mapping[str, Gallery] = {t.category: benchmark.gallery(split, t.category) for t in transactions}
         self._lists = _read(path, transactions, self.galleries)
         self._row: dict[History, int] = {}
-        self._exact: dict[tuple[History, str], int] = {}
-        for row, (history, t) in enumerate(zip(benchmark.histories(split), transactions, strict=True)):
+        for row, history in enumerate(benchmark.histories(split)):
             self._row.setdefault(history, row)
-            self._exact.setdefault((history, t.target), row)
         self._columns = {name: {i: n for n, i in enumerate(g.image_ids)} for name, g in self.galleries.items()}
 
     def rank(self, queries: Sequence[Query]) -> dict[str, tuple[Indices, Ranks]]:
-        """By category: which of the queries it has, and their ranks."""
-        return self.ask([query.history for query in queries], [[query.target] for query in queries], depth=self.depth)
+        """By category: which of the first transactions of the split it has, and the ranks of their targets.
+
+        By transaction, because two with the same history may have been ranked unlike each other.
+        """
+        return self._by_category([(q.history, (q.target,), row) for row, q in enumerate(queries)], self.depth)
 
     def ask(
         self, asked: Sequence[Asked], targets: Sequence[Sequence[str]], *, depth: int = 0
     ) -> dict[str, tuple[Indices, Ranks]]:
-        """The same for whole histories of the benchmark, each with any number of targets.
+        """The same for whole histories of the split, each with any number of targets; the first that has a history.
 
         Raises:
             NotAvailableError: another history, which the file does not rank.
         """
-        rows: dict[str, list[int]] = {}
-        queries: dict[str, list[tuple[History, Sequence[str]]]] = {}
-        for row, (one, wanted) in enumerate(zip(asked, targets, strict=True)):
+        queries = []
+        for one, wanted in zip(asked, targets, strict=True):
             if not isinstance(one, History) or one not in self._row:
                 raise NotAvailableError("needs rankings of other histories, and this is a file of final rankings")
-            rows.setdefault(one.category, []).append(row)
-            queries.setdefault(one.category, []).append((one, wanted))
-        return {name: (np.array(rows[name]), self._ranks(name, queries[name], depth)) for name in sorted(rows)}
+            queries.append((one, wanted, self._row[one]))
+        return self._by_category(queries, depth)
 
-    def _ranks(self, category: str, queries: Sequence[tuple[History, Sequence[str]]], depth: int) -> Ranks:
+    def _by_category(self, queries: Sequence[_Wanted], depth: int) -> dict[str, tuple[Indices, Ranks]]:
+        found = {}
+        for category in sorted({history.category for history, _, _ in queries}):
+            rows = [row for row, (history, _, _) in enumerate(queries) if history.category == category]
+            found[category] = (np.array(rows), self._ranks(category, [queries[row] for row in rows], depth))
+        return found
+
+    def _ranks(self, category: str, queries: Sequence[_Wanted], depth: int) -> Ranks:
         column, size = self._columns[category], len(self.galleries[category])
         counts: list[tuple[int, ...]] = []
         top = np.full((len(queries), depth), -1, np.int64) if depth else None
         kept = np.full((len(queries), depth), np.nan, np.float32) if depth else None
-        for row, (history, targets) in enumerate(queries):
-            exact = self._exact.get((history, targets[0])) if targets else None
-            columns, scores = self._lists[self._row[history] if exact is None else exact]
+        for row, (history, targets, listed) in enumerate(queries):
+            columns, scores = self._lists[listed]
             shown = {column[image] for image in shown_in(history) if image in column}
             for target in targets:
                 at = column.get(target, -1)
@@ -102,9 +113,19 @@ class RankedFile:
                 counts.append((n_above, n_beside, n_above - above, n_beside - beside, size, rest))
             if top is not None and kept is not None:
                 top[row, : len(columns[:depth])] = columns[:depth]
-                kept[row, : len(columns[:depth])] = scores[:depth]
+                kept[row, : len(columns[:depth])] = _as_stored(scores[:depth])
         greater, equal, own_greater, own_equal, all_, left = np.array(counts, dtype=np.int64).reshape(-1, 6).T
         return Ranks(greater, equal, own_greater, own_equal, all_, left, top, kept)
+
+
+def _as_stored(scores: Numbers) -> Array:
+    """Scores, best first, as float32; where that would tie them or untie them, numbers that keep the order."""
+    with np.errstate(over="ignore"):
+        small = np.asarray(scores, np.float32)
+    steps = np.diff(scores) != 0
+    if np.isfinite(small).all() and np.array_equal(steps, np.diff(small) != 0):
+        return small
+    return -np.cumsum(np.append(0, steps)).astype(np.float32)
 
 
 def _read(

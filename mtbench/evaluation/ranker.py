@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mtbench.core.errors import MtbenchError
-from mtbench.core.types import Gallery, History
+from mtbench.core.types import Gallery, History, Transaction
 from mtbench.evaluation.measures import Positions, macro, per_transaction
 from mtbench.evaluation.ranking import Array, Indices, Ranks, rank_embeddings, rank_scores
-from mtbench.models.protocol import Catalogue, Model
+from mtbench.models.protocol import Catalogue, Fold, Model
 
 Asked: TypeAlias = History | tuple[History, ...]
 """What a gallery is ranked for. Several histories are one query: the mean of their vectors (brought to length 1 for a
@@ -76,7 +76,7 @@ class Ranker:
         rows = np.repeat(np.arange(len(asked)), [len(each) for each in targets])
         shown = [[column[image] for image in shown_in(one) if image in column] for one in asked]
         model: Any = self.model  # one of two protocols: which one, check_model and hasattr tell
-        if not _missing(model):
+        if is_embedding(model):
             return rank_embeddings(
                 self._queries(asked),
                 self._gallery(category),
@@ -172,6 +172,18 @@ def headline(positions: Positions, categories: Sequence[str]) -> float:
     return macro("mean", per_transaction(positions, ["mean"])["mean"], categories)
 
 
+def fold_of(transactions: Sequence[Transaction], galleries: Mapping[str, Gallery], catalogue: Catalogue) -> Fold:
+    """Transactions to learn from or to choose options on, scored by the same engine as those of the test part."""
+    queries = [Query(t.history(joiner=catalogue.joiner), t.target) for t in transactions]
+    categories = [t.category for t in transactions]
+
+    def score(model: Any) -> float:
+        return headline(Ranker(model, galleries, catalogue).positions(queries), categories)
+
+    targets = [tuple(turn.target for turn in t.turns) for t in transactions]
+    return Fold([query.history for query in queries], targets, galleries, score)
+
+
 def check_model(model: object) -> None:
     """Refuse what is neither an embedding nor a scoring model, and say what is missing."""
     missing = _missing(model)
@@ -180,6 +192,11 @@ def check_model(model: object) -> None:
             f"{type(model).__name__} is no model: it needs `score`, or `embed_histories`, `embed_images` and "
             f"`similarity`, and lacks {', '.join(missing)}"
         )
+
+
+def is_embedding(model: object) -> bool:
+    """Whether a model gives vectors; else it gives scores."""
+    return not _missing(model)
 
 
 def _flat(asked: Sequence[Asked]) -> tuple[list[History], Indices]:

@@ -40,8 +40,8 @@ class Recall:
                 "clusters": found.n_clusters,
                 "seed": study.seed,
             },
-            "micro": {name: micro(name, row) for name, row in values.items()},
-            "own_references_excluded": _macro(per_transaction(study.excluded, measures), categories),
+            "micro": {name: _finite(micro(name, row)) for name, row in values.items()},
+            "own_references_excluded": _macro(per_transaction(study.excluded, study.excluded_measures), categories),
             "ties_optimistic": _macro(per_transaction(positions.optimistic(), measures), categories),
             "ties_pessimistic": _macro(per_transaction(positions.pessimistic(), measures), categories),
             "by_category": _groups(values, categories),
@@ -49,8 +49,13 @@ class Recall:
         }
 
 
-def _macro(values: Mapping[str, Floats], categories: Sequence[str]) -> dict[str, float]:
-    return {name: macro(name, row, categories) for name, row in values.items()}
+def _macro(values: Mapping[str, Floats], categories: Sequence[str]) -> dict[str, float | None]:
+    return {name: _finite(macro(name, row, categories)) for name, row in values.items()}
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no infinity, which is the median rank where most targets are not ranked."""
+    return value if np.isfinite(value) else None
 
 
 def _groups(values: Mapping[str, Floats], labels: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -59,7 +64,7 @@ def _groups(values: Mapping[str, Floats], labels: Sequence[str]) -> dict[str, di
     return {
         label: {
             "n": int((keys == label).sum()),
-            "measures": {name: micro(name, row[keys == label]) for name, row in values.items()},
+            "measures": {name: _finite(micro(name, row[keys == label])) for name, row in values.items()},
         }
         for label in sorted(set(labels))
     }

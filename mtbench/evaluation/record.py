@@ -1,17 +1,21 @@
-"""What a result says of how it was made: packages, commit, source of the model, seconds of each phase."""
+"""What a result says of how it was made: packages, commit, seconds of each phase, and what plugins returned."""
 
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import platform
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import mtbench
+from mtbench.core.errors import MtbenchError
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "pyarrow", "torch", "sentence-transformers", "transformers")
 
@@ -47,6 +51,27 @@ class Phases:
         finally:
             spent = self.seconds.get(name, 0.0) + time.perf_counter() - start
             self.seconds[name] = round(spent, 3)
+
+
+def plain(value: Any, what: str) -> dict[str, Any]:
+    """What a plugin returned, as JSON.
+
+    Raises:
+        MtbenchError: ``what`` returned no mapping, or something that JSON has no form for.
+    """
+
+    def number(value: Any) -> Any:
+        if isinstance(value, (np.generic, np.ndarray)):
+            return value.tolist()
+        raise TypeError(f"{value!r} is no JSON")
+
+    if value is not None and not isinstance(value, Mapping):
+        raise MtbenchError(f"{what} must return a mapping, or None, not {type(value).__name__}")
+    try:
+        found: dict[str, Any] = json.loads(json.dumps(dict(value or {}), default=number, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise MtbenchError(f"{what} must return what can be written as JSON: {error}") from error
+    return found
 
 
 def _git(folder: Path) -> dict[str, Any] | None:

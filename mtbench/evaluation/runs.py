@@ -337,7 +337,7 @@ def _parse(text: bytes) -> tuple[str, list[str], Numbers]:
         raise ValueError(f'the "ranking" of {name!r} must be a list of image ids, and not empty')
     try:
         scores = -np.arange(1.0, len(ranking) + 1) if given is None else np.array(given, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         scores = np.empty(0)
     if scores.shape != (len(ranking),) or not np.isfinite(scores).all():
         raise ValueError(f'the "scores" of {name!r} must be {len(ranking)} finite numbers')

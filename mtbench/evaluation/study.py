@@ -9,9 +9,9 @@ Whatever was ranked for one evaluator is not ranked again for the next.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ MEASURES = ("R@5", "R@8", "mean", "MRR", "rank", "percentile")
 
 _AT_ONCE = 1 << 15
 """Histories ranked at once, which bounds the lists held."""
+
+T = TypeVar("T")
 
 
 class NotAvailableError(MtbenchError):
@@ -64,10 +66,11 @@ class Study:
         transactions: those of the part, or the first of them.
         seed: for whatever an evaluator draws.
         measures: those that can be told; the rankings of a file may be too short for some.
+        excluded_measures: the same without the images already shown; ``measures`` by default.
 
     Attributes:
-        whole: the study that this one is a part of, or itself. What an evaluator draws, it draws for the whole, so
-            that a part sees the same.
+        whole: the study that this one is a part of, or itself.
+        rows: which transactions of the whole these are, int64 (n,).
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Study:
         *,
         seed: int = 0,
         measures: Sequence[str] = MEASURES,
+        excluded_measures: Sequence[str] | None = None,
     ) -> None:
         self.ranker = ranker
         self.benchmark = benchmark
@@ -86,9 +90,12 @@ class Study:
         self.transactions = transactions
         self.seed = seed
         self.measures = tuple(measures)
+        self.excluded_measures = self.measures if excluded_measures is None else tuple(excluded_measures)
         self.whole = self
+        self.rows: Indices = np.arange(len(transactions))
         self._positions: dict[tuple[Asked, str], tuple[int, int, int]] = {}
         self._heads: dict[Asked, Indices] = {}
+        self._found: dict[Callable[[Study], Any], Any] = {}
 
     def __len__(self) -> int:
         return len(self.transactions)
@@ -185,11 +192,26 @@ class Study:
             [self.transactions[row] for row in indices],
             seed=self.seed,
             measures=self.measures,
+            excluded_measures=self.excluded_measures,
         )
-        part.whole = self.whole
+        part.whole, part.rows = self.whole, self.rows[indices]
         part._positions, part._heads = self._positions, self._heads
         part.positions, part.excluded = self.positions.take(indices), self.excluded.take(indices)
         return part
+
+    def once(self, measure: Callable[[Study], T]) -> T:
+        """What ``measure`` finds for the whole study: measured on first use, then looked up for each part.
+
+        So a part costs next to nothing, and what is drawn at random is drawn once: a part sees the same.
+        """
+        if measure not in self.whole._found:
+            self.whole._found[measure] = measure(self.whole)
+        found: T = self.whole._found[measure]
+        return found
+
+    def by_turns(self, *, least: int = 1) -> list[tuple[int, Indices]]:
+        """Numbers of turns from ``least`` on, ascending, each with the transactions that have it."""
+        return [(n, np.flatnonzero(self.turns == n)) for n in sorted(set(self.turns.tolist())) if n >= least]
 
     def _ask(self, asked: Sequence[Asked], targets: Sequence[Sequence[str]], depth: int) -> None:
         """Rank what was not ranked before."""
@@ -210,10 +232,13 @@ class Study:
     def _keep(self, asked: Sequence[Asked], targets: Sequence[Sequence[str]], ranks: Ranks) -> None:
         keys = [(one, target) for one, wanted in zip(asked, targets, strict=True) for target in wanted]
         rows = np.stack([ranks.greater, ranks.equal, ranks.candidates], axis=1).tolist()
-        self._positions.update(zip(keys, map(tuple, rows), strict=True))
+        for key, row in zip(keys, rows, strict=True):
+            self._positions.setdefault(key, tuple(row))
         if ranks.top is not None:
             for one, top in zip(asked, ranks.top, strict=True):
-                self._heads[one] = top[top >= 0].astype(np.int32)
+                found = top[top >= 0].astype(np.int32)
+                if len(found) > len(self._heads.setdefault(one, found)):
+                    self._heads[one] = found
 
 
 class Evaluator(Protocol):

@@ -80,8 +80,8 @@ class Catalogue:
         self.joiner = joiner
         self._images = images
         self._open = features
-        self._truth = truth
         self._used: set[str] = set()
+        self._truth = self._noted(truth)
 
     @cached_property
     def features(self) -> Features:
@@ -99,11 +99,21 @@ class Catalogue:
         Raises:
             MtbenchError: nothing is known for certain about this benchmark.
         """
-        found = self._truth() if self._truth else None
+        found = self._truth()
         if found is None:
             raise MtbenchError("this model reads the true attributes, which this benchmark does not have")
-        self._used.add("truth")
         return found
+
+    def _noted(self, truth: Callable[[], Truth | None] | None) -> Callable[[], Truth | None]:
+        """The same, so that nobody gets the truth without a trace in the result."""
+
+        def give() -> Truth | None:
+            found = truth() if truth else None
+            if found is not None:
+                self._used.add("truth")
+            return found
+
+        return give
 
     @property
     def proxy(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mtbench.core.text import points, points_range
 from mtbench.evaluation.comparison.systems import System
 
 FEW_SEEDS = 5
@@ -26,15 +27,15 @@ def claim(pair: Mapping[str, Any], *, n: int, m: int) -> str:
     if pair["better"] is not None:
         if pair["better"] == second:
             first, second, difference, low, high = second, first, -difference, -high, -low
-        by = f"{_points(difference)} points ({_points(low)} to {_points(high)})"
+        by = f"{points(difference)} points ({points_range(low, high)})"
         return f"{first} is better than {second} by {by}, {p_text(pair['p_holm'])}{over}."
     detectable = pair["minimum_detectable_difference"]
     would = (
         "what would be found cannot be told, because a category has one final target only"
         if detectable is None
-        else f"a difference of {_points(detectable)} or more would be found in 80% of such tests"
+        else f"a difference of {points(detectable)} or more would be found in 80% of such tests"
     )
-    found = f"difference {_points(difference)}, interval {_points(low)} to {_points(high)}{_but(pair, over)}"
+    found = f"difference {points(difference)}, interval {points_range(low, high)}{_but(pair, over)}"
     return f"{first} and {second} cannot be told apart at n = {n:,}: {found} ({would})."
 
 
@@ -85,8 +86,3 @@ def _but(pair: Mapping[str, Any], over: str) -> str:
     if low > 0 or high < 0:
         return f", but {p_text(pair['p_holm'])}{over}"
     return f", and {p_text(pair['p_holm'])}{over} holds for these seeds alone" if pair["p_holm"] < 0.05 else ""
-
-
-def _points(share: float) -> str:
-    """Percentage points, without a minus before 0.0."""
-    return f"{round(100 * share, 1) + 0.0:.1f}"

@@ -1,7 +1,8 @@
 """Changed histories: a turn dropped, shuffled, swapped or blanked; the earlier turns swapped or dropped.
 
 A turn from another dialogue comes from the same category and from a dialogue with another final target. It neither
-shows the target nor leads to it, because that would give the answer away, and it is no turn of the dialogue itself."""
+shows the target nor leads to it, because that would give the answer away, and it is no turn of the dialogue itself.
+"""
 
 from __future__ import annotations
 

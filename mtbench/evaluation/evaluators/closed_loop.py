@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mtbench.core.types import History
-from mtbench.evaluation.cells import HITS, hits
-from mtbench.evaluation.evaluators.dialogue import (
-    AVERAGES,
-    UNSEEN,
-    Line,
-    Once,
-    by_length,
-    first,
-    headline,
-    lines,
-    places,
-    unseen,
-)
-from mtbench.evaluation.measures import Floats
+from mtbench.evaluation.cells import AVERAGES, Labelled, cells, excerpt, hits
+from mtbench.evaluation.measures import HEADLINE, Floats
 from mtbench.evaluation.ranking import Indices
 from mtbench.evaluation.study import Study
 
+UNSEEN = (
+    "The model's own choice is its best image that the dialogue has not shown yet; of equal scores the first in the "
+    "gallery."
+)
 NOTES = (
     "true: the references of the dialogue (teacher forced). own: the first reference is the true one, each later one "
     "the model's own choice. difference: `mean` of R@5 and R@8, own minus true, paired by transaction.",
@@ -50,35 +43,38 @@ class _Found:
 class ClosedLoop:
     """Recall with the model's own top-1 as the next reference, against the true one (teacher forced)."""
 
-    def __init__(self) -> None:
-        self._measured = Once(_measure)
-
     def run(self, study: Study) -> dict[str, Any]:
         """Rows by number of turns; ``difference`` has the overall one. Dialogues of one turn have nothing to close."""
-        found, at = self._measured(study), places(study)
+        found, at = study.once(_measure), study.rows
         several = np.flatnonzero(study.turns >= 2)
-        overall = lines(study, _lines(found, at[several], "all"), several)
+        overall = cells(study, _labelled(found, at[several], "all"), several)
         rows = list(overall)
-        for n, of in by_length(study, least=2):
-            rows += lines(study, _lines(found, at[of], n), of, pooled=True)
+        for n, of in study.by_turns(least=2):
+            rows += cells(study, _labelled(found, at[of], n), of, pooled=True)
         return {
             "n": len(several),
             "seed": study.seed,
-            "difference": headline(overall[1], "difference", "right", "on the way") if overall else None,
+            "difference": excerpt(overall[1], "difference", "right", "on the way") if overall else None,
             "rows": rows,
             "notes": [*NOTES],
         }
 
 
-def _lines(found: _Found, at: Indices, turns: int | str) -> list[Line]:
+def unseen(head: Iterable[str], shown: Collection[str]) -> str:
+    """The best image that was not shown yet; the best of all where a small gallery has no other."""
+    images = list(head)
+    return next((image for image in images if image not in shown), images[0])
+
+
+def _labelled(found: _Found, at: Indices, turns: int | str) -> list[Labelled]:
     true, own = found.true[at], found.own[at]
-    mean = HITS.index("mean")
+    mean = HEADLINE.index("mean")
     return [
-        ({"turns": turns, "references": "true"}, dict(zip(HITS, true.T, strict=True))),
+        ({"turns": turns, "references": "true"}, dict(zip(HEADLINE, true.T, strict=True))),
         (
             {"turns": turns, "references": "own"},
             {
-                **dict(zip(HITS, own.T, strict=True)),
+                **dict(zip(HEADLINE, own.T, strict=True)),
                 "difference": own[:, mean] - true[:, mean],
                 "right": found.right[at],
                 "on the way": found.on_the_way[at],
@@ -89,7 +85,7 @@ def _lines(found: _Found, at: Indices, turns: int | str) -> list[Line]:
 
 def _measure(study: Study) -> _Found:
     """All dialogues take a turn at a time, in one call."""
-    now = [first(history, 1) for history in study.histories]
+    now = [history.first(1) for history in study.histories]
     for turn in range(1, int(study.turns.max())):
         going = np.flatnonzero(study.turns > turn).tolist()
         heads = study.heads_of([now[row] for row in going], turn + 1)

@@ -23,29 +23,34 @@ import numpy as np
 
 from mtbench.core.errors import MtbenchError
 from mtbench.core.types import History
-from mtbench.evaluation.cells import cell, hits
-from mtbench.evaluation.evaluators.beside import ForWhole, rows_beside, rows_of_whole
+from mtbench.evaluation.cells import cell, cells, hits
 from mtbench.evaluation.evaluators.known_queries import EVERY, EXPECTED, FIRST, KnownQueries
 from mtbench.evaluation.measures import Positions
 from mtbench.evaluation.study import Study
 from mtbench.models.protocol import BLANK
 
+_REMOVED = "model, known queries removed"
+
+NOTES = (
+    "chance to blank query: one ranking for all dialogues, made without reading them. What they score above chance, "
+    "the choice of images gives away.",
+    "Known queries: references of any dialogue of the split. Removed, but for a dialogue's own target, they leave the "
+    "gallery smaller by the pool ratio; a model in earnest cannot do that.",
+    f"known@{FIRST}: their share of the first {FIRST} (own references and target aside); chance@{FIRST}: of the "
+    f"gallery. suspicious: chance expects more than {EXPECTED} there, and at most a twentieth of that is there.",
+)
+
 
 class GalleryPrior:
     """Scores without reading the query, and a detector of systems that never return a known query."""
 
-    def __init__(self) -> None:
-        self._orders = ForWhole(_orders)
-        self._known = ForWhole(KnownQueries)
-
     def run(self, study: Study) -> dict[str, Any]:
         """Rows: the query-free rankings, the model, and the model with known queries removed, with its pools."""
-        (orders, notes), known = self._orders(study), self._known(study)
-        own = rows_of_whole(study)
+        (orders, notes), known, own = study.once(_orders), study.once(KnownQueries), study.rows
         scores = {name: hits(positions.take(own)) for name, positions in orders.items()}
         scores["model"] = hits(study.positions)
         scores[_REMOVED] = {**{name: column[own] for name, column in known.hits.items()}, **known.shares(own)}
-        rows = rows_beside(study, scores, "ranking")
+        rows = cells(study, [({"ranking": name}, values) for name, values in scores.items()])
         names = np.asarray(study.categories, dtype=object)
         verdicts = {EVERY: known.verdict(own)}
         if study is study.whole and len(known.galleries) > 1:
@@ -65,20 +70,8 @@ class GalleryPrior:
             "detector": verdicts,
             "pools": list(pools.values()),
             "rows": rows,
-            "notes": [*_NOTES, *notes, *known.notes],
+            "notes": [*NOTES, *notes, *known.notes],
         }
-
-
-_REMOVED = "model, known queries removed"
-
-_NOTES = [
-    "chance to blank query: one ranking for all dialogues, made without reading them. What they score above chance, "
-    "the choice of images gives away.",
-    "Known queries: references of any dialogue of the split. Removed, but for a dialogue's own target, they leave the "
-    "gallery smaller by the pool ratio; a model in earnest cannot do that.",
-    f"known@{FIRST}: their share of the first {FIRST} (own references and target aside); chance@{FIRST}: of the "
-    f"gallery. suspicious: chance expects more than {EXPECTED} there, and at most a twentieth of that is there.",
-]
 
 
 def _orders(study: Study) -> tuple[dict[str, Positions], list[str]]:

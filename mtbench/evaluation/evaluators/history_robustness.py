@@ -12,20 +12,9 @@ from typing import Any
 import numpy as np
 
 from mtbench.core.types import History
-from mtbench.evaluation.cells import HITS, hits
-from mtbench.evaluation.evaluators.dialogue import (
-    AVERAGES,
-    UNSEEN,
-    Line,
-    Once,
-    by_length,
-    headline,
-    lines,
-    places,
-    single,
-    unseen,
-)
-from mtbench.evaluation.measures import Floats
+from mtbench.evaluation.cells import AVERAGES, Labelled, cells, excerpt, hits
+from mtbench.evaluation.evaluators.closed_loop import UNSEEN, unseen
+from mtbench.evaluation.measures import HEADLINE, Floats
 from mtbench.evaluation.ranker import Asked
 from mtbench.evaluation.ranking import Indices
 from mtbench.evaluation.study import Study
@@ -53,34 +42,31 @@ PUBLISHED = (
 class HistoryRobustness:
     """Recall with only the last k turns, with the model's memory and with none (FashionNTM, table 4)."""
 
-    def __init__(self) -> None:
-        self._measured = Once(_measure)
-
     def run(self, study: Study) -> dict[str, Any]:
         """Rows by number of turns, k and variant; ``gain`` has the overall gain of all turns over the final one."""
-        found = {variant: values[:, places(study)] for variant, values in self._measured(study).items()}
+        found = {variant: values[:, study.rows] for variant, values in study.once(_measure).items()}
         several = np.flatnonzero(study.turns >= 2)
-        overall = lines(study, _lines(found, several, study.turns[several], "all"), several)
+        overall = cells(study, _labelled(found, several, study.turns[several], "all"), several)
         rows = list(overall)
-        cells = by_length(study, least=2)
-        few = ", ".join(str(n) for n, of in cells if len(of) < FEW)
-        for n, of in cells:
-            table: list[Line] = []
+        lengths = study.by_turns(least=2)
+        few = ", ".join(str(n) for n, of in lengths if len(of) < FEW)
+        for n, of in lengths:
+            table: list[Labelled] = []
             for k in range(1, n + 1):
-                table += _lines(found, of, np.full(len(of), k), n, k)
-            rows += lines(study, table, of, pooled=True)
+                table += _labelled(found, of, np.full(len(of), k), n, k)
+            rows += cells(study, table, of, pooled=True)
         return {
             "n": len(several),
             "seed": study.seed,
-            "gain": {row["variant"]: headline(row, "gain") for row in overall if "gain" in row},
+            "gain": {row["variant"]: excerpt(row, "gain") for row in overall if "gain" in row},
             "rows": rows,
             "notes": [*NOTES, *([SMALL.format(few)] if few else []), *([PUBLISHED] if study.turns.max() == 4 else [])],
         }
 
 
-def _lines(
+def _labelled(
     found: dict[str, Floats], rows: Indices, last: Indices, turns: int | str, k: int | str = "all"
-) -> list[Line]:
+) -> list[Labelled]:
     """The rows of one k, or those of all turns, with the final turn alone before them.
 
     Args:
@@ -90,13 +76,16 @@ def _lines(
         turns, k: labels.
     """
     alone = found["model"][0, rows]
-    table: list[Line] = []
+    table: list[Labelled] = []
     if k in (1, "all"):
-        table.append(({"turns": turns, "last": 1, "variant": ONE}, dict(zip(HITS, alone.T, strict=True))))
+        table.append(({"turns": turns, "last": 1, "variant": ONE}, dict(zip(HEADLINE, alone.T, strict=True))))
     if k != 1:
         for variant in VARIANTS:
             values = found[variant][last - 1, rows]
-            measures = {**dict(zip(HITS, values.T, strict=True)), "gain": (values - alone)[:, HITS.index("mean")]}
+            measures = {
+                **dict(zip(HEADLINE, values.T, strict=True)),
+                "gain": (values - alone)[:, HEADLINE.index("mean")],
+            }
             table.append(({"turns": turns, "last": k, "variant": variant}, measures))
     return table
 
@@ -105,7 +94,7 @@ def _measure(study: Study) -> dict[str, Floats]:
     """R@5, R@8 and mean by variant, k - 1 and transaction, float64 (k, n, 3); NaN beyond the turns there are."""
     asked: dict[tuple[str, int, int], Asked] = {}
     for row, history in enumerate(study.histories):
-        singles = tuple(single(history, turn) for turn in range(len(history)))
+        singles = tuple(history.first(turn + 1).last(1) for turn in range(len(history)))
         for k in range(1, len(history) + 1):
             asked["model", k, row] = history.last(k)
             asked["mean", k, row] = singles[-k:] if k > 1 else history.last(1)
@@ -127,7 +116,7 @@ def _roll_out(study: Study) -> dict[tuple[int, int], History]:
     shown: dict[tuple[int, int], list[str]] = {}
     for row, history in enumerate(study.histories):
         for k in range(1, len(history) + 1):
-            now[k, row] = single(history, len(history) - k)
+            now[k, row] = history.last(k).first(1)
             shown[k, row] = [*now[k, row].references]
     for step in range(1, int(study.turns.max())):
         going = [key for key in now if key[0] > step]

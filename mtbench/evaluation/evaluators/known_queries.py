@@ -11,7 +11,8 @@ this by itself; a file of rankings can have been made so. Two numbers tell:
 A system is called **suspicious** if chance expects more than 20 known queries in the first 10 of all its rankings, and
 it returns at most a twentieth of what chance expects. The probability beside it is that of so few by chance, binomial,
 which bounds that of unequal shares from above (Hoeffding 1956). It takes rankings for independent, which those of
-dialogues with one target are not; the rule leaves room for that."""
+dialogues with one target are not; the rule leaves room for that.
+"""
 
 from __future__ import annotations
 

@@ -19,11 +19,18 @@ import numpy as np
 
 from mtbench.core.types import History
 from mtbench.evaluation.measures import Floats, macro, recall
-from mtbench.evaluation.ranker import Ranker
+from mtbench.evaluation.ranker import Ranker, is_embedding
 from mtbench.evaluation.ranking import Array
 from mtbench.evaluation.study import Study
+from mtbench.models.aggregators import unit
 
 HEAD = 10
+
+NOTES = (
+    "Times vary from run to run and from machine to machine: compare models of one run only.",
+    "ms per turn, ms per transaction: batch: total / n, with whatever the evaluators before have warmed; else the "
+    "median. p95: 95% are faster. floor: the gallery times one vector, nothing else.",
+)
 
 
 class Latency:
@@ -50,7 +57,8 @@ class Latency:
         n = min(self.transactions, len(study))
         chosen = np.random.default_rng(study.seed).permutation(len(study))[:n]
         answering = _Answering(ranker, sorted(set(study.categories)))
-        dialogues = [_turns(study.histories[row]) for row in chosen.tolist()]
+        histories = [study.histories[row] for row in chosen.tolist()]
+        dialogues = [[history.first(turns + 1) for turns in range(len(history))] for history in histories]
         answering.dialogue(dialogues[0])  # warm-up: what is made on first use, and caches
         answering.bare.clear()
         times = [answering.dialogue(turns) for turns in dialogues]
@@ -76,15 +84,8 @@ class Latency:
             "ms_per_turn": float(np.median(per_turn)),
             "gallery": {c: len(ranker.galleries[c]) for c in answering.categories},
             "rows": rows,
-            "notes": _NOTES,
+            "notes": [*NOTES],
         }
-
-
-_NOTES = [
-    "Times vary from run to run and from machine to machine: compare models of one run only.",
-    "ms per turn, ms per transaction: batch: total / n, with whatever the evaluators before have warmed; else the "
-    "median. p95: 95% are faster. floor: the gallery times one vector, nothing else.",
-]
 
 
 class _Answering:
@@ -97,7 +98,7 @@ class _Answering:
         self.vectors: dict[str, Array] = {}
         self.gallery_ms = 0.0
         self.bare: list[float] = []
-        if all(hasattr(self.model, name) for name in ("embed_histories", "embed_images", "similarity")):
+        if is_embedding(self.model):
             self._embed()
         self.steps = bool(self.vectors) and hasattr(self.model, "step")
 
@@ -137,15 +138,7 @@ class _Answering:
         return scores.reshape(-1)
 
     def _unit(self, vectors: Array) -> Array:
-        if self.model.similarity != "cosine":
-            return vectors
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.asarray(vectors / np.where(norms == 0, 1, norms), dtype=np.float32)
-
-
-def _turns(history: History) -> list[History]:
-    """The history after each turn."""
-    return [History(history.category, history.references[:n], history.feedback[:n]) for n in range(1, len(history) + 1)]
+        return unit(vectors) if self.model.similarity == "cosine" else vectors
 
 
 def _ms(action: Callable[[], object]) -> float:

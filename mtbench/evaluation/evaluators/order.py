@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 
 from mtbench.core.types import History
+from mtbench.evaluation.cells import AVERAGES, Labelled, cells, excerpt
 from mtbench.evaluation.evaluators.contradiction import RULE, contradicting
-from mtbench.evaluation.evaluators.dialogue import AVERAGES, Line, Once, by_length, headline, lines, places
 from mtbench.evaluation.evaluators.overlap import rbo
 from mtbench.evaluation.measures import Floats, recall
 from mtbench.evaluation.ranking import Indices
@@ -55,7 +55,6 @@ class Order:
 
     def __init__(self, *, what: Literal["turns", "feedback"] = "turns") -> None:
         self.what = what
-        self._measured = Once(self._measure)
 
     def run(self, study: Study) -> dict[str, Any]:
         """Rows by variant and number of turns; the key of each variant has what it comes to over all transactions.
@@ -63,18 +62,18 @@ class Order:
         Raises:
             NotAvailableError: every dialogue has one turn or contradicts itself.
         """
-        found, at = self._measured(study), places(study)
+        found, at = study.once(self._measure), study.rows
         kept = found.kept[at]
         rows: list[dict[str, Any]] = []
         overall: dict[str, Any] = {}
         for variant, least in ((ALL, 2), (EARLIER, 3)):
             several = np.flatnonzero(kept & (study.turns >= least))
-            total = lines(study, [_line(found, variant, at[several], "all")], several)
-            overall |= {row["reordered"]: headline(row, "RBO", "change", "flips") for row in total}
+            total = cells(study, [_labelled(found, variant, at[several], "all")], several)
+            overall |= {row["reordered"]: excerpt(row, "RBO", "change", "flips") for row in total}
             rows += total
-            for n, of in by_length(study, least=least):
+            for n, of in study.by_turns(least=least):
                 of = of[kept[of]]
-                rows += lines(study, [_line(found, variant, at[of], n)], of, pooled=True)
+                rows += cells(study, [_labelled(found, variant, at[of], n)], of, pooled=True)
         n = int((kept & (study.turns >= 2)).sum())
         left_out = int((~kept).sum())
         by = "what is known of them" if study.benchmark.truth is not None else f"their words: {RULE}"
@@ -143,5 +142,5 @@ def reordered(history: History, order: Sequence[int], what: str = "turns") -> Hi
     return History(history.category, references, tuple(history.feedback[turn] for turn in order))
 
 
-def _line(found: _Found, variant: str, at: Indices, turns: int | str) -> Line:
+def _labelled(found: _Found, variant: str, at: Indices, turns: int | str) -> Labelled:
     return {"reordered": variant, "turns": turns}, {name: v[at] for name, v in found.values[variant].items()}

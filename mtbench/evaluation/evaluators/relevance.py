@@ -10,10 +10,11 @@ ones stand above it. Its members take the positions g + 1 .. g + e in any order 
 
       E[P(p) rel(p)] = r / e * (b + 1 + (p - g - 1) (r - 1) / (e - 1)) / p
 
-and AP@K is the sum over all classes and positions p <= K, divided by min(R, K) with R relevant images in all (CIRCO).
+  and AP@K is the sum over all classes and positions p <= K, divided by min(R, K) with R relevant images in all (CIRCO).
 * Of the r relevant members, r * clip(K - g, 0, e) / e are expected within the first K: recall@K is their sum over the
-classes, divided by R. * The first class that has a relevant member decides on Success@K. With m = clip(K - g, 0, e) of
-its positions within the first K, none of them is relevant with the hypergeometric probability C(e - r, m) / C(e, m).
+  classes, divided by R.
+* The first class that has a relevant member decides on Success@K. With m = clip(K - g, 0, e) of its positions within
+  the first K, none of them is relevant with the hypergeometric probability C(e - r, m) / C(e, m).
 
 An image that was not ranked (``equal`` 0) is never found, and is one of the R all the same.
 """

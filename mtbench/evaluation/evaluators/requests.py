@@ -69,7 +69,7 @@ def requests_of(study: Study) -> Requests:
         "Requests are a proxy here: attribute words of the final target that the feedback of a turn has, not negated. "
         "Images without attribute words are left out of precision and base rate."
     )
-    holders = _holders((image, map(_phrase, attributes)) for image, attributes in words.items())
+    holders = _holders((image, map(tokens, attributes)) for image, attributes in words.items())
     return Requests("words", asked, _only(asked, holders), frozenset(words), [note])
 
 
@@ -84,7 +84,7 @@ def _true(t: Transaction, truth: Truth) -> list[tuple[int, Hashable]]:
 def _worded(t: Transaction, attributes: Iterable[str], joiner: str) -> list[tuple[int, Hashable]]:
     texts = [tokens(joiner.join(turn.feedback)) for turn in t.turns]
     found: list[tuple[int, Hashable]] = []
-    for phrase in sorted(set(map(_phrase, attributes)) - {()}):
+    for phrase in sorted(set(map(tokens, attributes)) - {()}):
         mentions = [(turn, says) for turn, text in enumerate(texts) if (says := mention(phrase, text)) is not None]
         if mentions and mentions[-1][1]:
             found.append((len(texts) - 1 - mentions[-1][0], phrase))
@@ -111,10 +111,6 @@ def _negated(before: Sequence[str]) -> bool:
         if word in NEGATIONS or word.endswith("n't"):
             return True
     return False
-
-
-def _phrase(attribute: str) -> tuple[str, ...]:
-    return tokens(attribute)
 
 
 def _holders(images: Iterable[tuple[str, Iterable[Hashable]]]) -> dict[Hashable, set[str]]:

@@ -9,17 +9,25 @@ Naming trap: FashionNTM's Fig. 5 ("memory retention") shows examples, not a meas
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from mtbench.evaluation.cells import cell
-from mtbench.evaluation.evaluators.beside import ForWhole, cutoffs, rows_of_whole
+from mtbench.evaluation.evaluators.cutoffs import cutoffs
 from mtbench.evaluation.evaluators.requests import Requests, requests_of
+from mtbench.evaluation.measures import Floats
+from mtbench.evaluation.ranking import Indices
 from mtbench.evaluation.study import NotAvailableError, Study
 
 CUTOFFS = (5, 10)
+
+NOTES = (
+    "precision@K: share of the first K images that have an attribute that was asked for, by how many turns ago it was "
+    "(age). base rate: its share of the gallery. lift@K: precision - base rate, paired.",
+    "n: transactions with a request of that age. Older requests come from longer dialogues only.",
+)
 
 
 class Retention:
@@ -36,60 +44,54 @@ class Retention:
 
     def __init__(self, *, by_turns: bool = False) -> None:
         self.by_turns = by_turns
-        self._values = ForWhole(_values)
 
     def run(self, study: Study) -> dict[str, Any]:
         """Rows by age. A transaction counts once at each age: the mean of its requests of that age.
 
         Raises:
-            NotAvailableError: neither true attributes nor attribute words; or no request among all transactions.
+            NotAvailableError: neither true attributes nor attribute words; no request among all transactions; or
+                rankings that are too short.
         """
-        requests, ks, notes, whole = self._values(study)
-        place = {row: n for n, row in enumerate(rows_of_whole(study).tolist())}
-        values = {
-            age: some for age, of in whole.items() if (some := {place[row]: v for row, v in of.items() if row in place})
-        }
-        rows = [_row(study, of, ks, age=age, requests=requests.source) for age, of in sorted(values.items())]
-        for n in sorted(set(study.turns.tolist())) if self.by_turns else ():
-            for age, of in sorted(values.items()):
-                some = {row: v for row, v in of.items() if study.turns[row] == n}
-                if some:
-                    rows.append(_row(study, some, ks, pooled=True, age=age, requests=requests.source, turns=n))
+        requests, ks, notes, whole = study.once(_measure)
+        values = {age: of[study.rows] for age, of in sorted(whole.items())}
+
+        def table(rows: Indices, *, pooled: bool = False, **labels: Any) -> list[dict[str, Any]]:
+            found = []
+            for age, of in values.items():
+                if len(at := rows[~np.isnan(of[rows, 0])]):
+                    about = {"age": age, "requests": requests.source, **labels}
+                    found.append(cell(study, _measures(of[at], ks), at, pooled=pooled, **about))
+            return found
+
+        rows = table(np.arange(len(study)))
+        for n, long in study.by_turns() if self.by_turns else ():
+            rows += table(long, pooled=True, turns=n)
         return {
-            "n": len({row for of in values.values() for row in of}),
+            "n": int(np.any([~np.isnan(of[:, 0]) for of in values.values()], axis=0).sum()),
             "seed": study.seed,
             "requests": requests.source,
             "rows": rows,
-            "notes": [*_NOTES, *requests.notes, *notes],
+            "notes": [*NOTES, *requests.notes, *notes],
         }
 
 
-_NOTES = [
-    "precision@K: share of the first K images that have an attribute that was asked for, by how many turns ago it was "
-    "(age). base rate: its share of the gallery. lift@K: precision - base rate, paired.",
-    "n: transactions with a request of that age. Older requests come from longer dialogues only.",
-]
+def _measure(study: Study) -> tuple[Requests, list[int], list[str], dict[int, Floats]]:
+    """The requests of a whole study, the cut-offs that can be told, why others cannot, and the values by age.
 
-
-Values: TypeAlias = dict[int, dict[int, list[float]]]
-"""By age and transaction: the base rate, then precision at each K; means over its requests of that age."""
-
-
-def _values(study: Study) -> tuple[Requests, list[int], list[str], Values]:
-    """The requests of a whole study, the cut-offs that can be told, why others cannot, and the values."""
+    Values are the base rate, then the precision at each of K cut-offs, float64 (n, 1 + K): means over the requests of
+    that age; NaN for a transaction that has none.
+    """
     requests = requests_of(study)
     if not any(requests.asked):
         raise NotAvailableError(f"finds no request for an attribute in the {study.split} part")
     ks, notes = cutoffs(study, CUTOFFS)
-    if not ks:
-        raise NotAvailableError(f"needs {CUTOFFS[0]} images for each transaction; the rankings are shorter")
     return requests, ks, notes, _precisions(study, requests, ks)
 
 
-def _precisions(study: Study, requests: Requests, ks: Sequence[int]) -> Values:
+def _precisions(study: Study, requests: Requests, ks: Sequence[int]) -> dict[int, Floats]:
     heads = study.heads_of(study.histories, max(ks))
     rates: dict[tuple[str, object], float] = {}
-    found: dict[int, dict[int, list[list[float]]]] = {}
+    found: dict[tuple[int, int], list[list[float]]] = {}
     for row, (asked, head, category) in enumerate(zip(requests.asked, heads, study.categories, strict=True)):
         told = [[image for image in head[:k] if image in requests.known] for k in ks]
         for age, attribute in asked:
@@ -100,14 +102,18 @@ def _precisions(study: Study, requests: Requests, ks: Sequence[int]) -> Values:
             rate = rates[category, attribute]
             unknown = rate if head else 0.0  # the same transactions count for every model
             precisions = [len(holding.intersection(some)) / len(some) if some else unknown for some in told]
-            found.setdefault(age, {}).setdefault(row, []).append([rate, *precisions])
-    return {age: {row: np.mean(v, axis=0).tolist() for row, v in of.items()} for age, of in found.items()}
+            found.setdefault((age, row), []).append([rate, *precisions])
+    values = {age: np.full((len(study), 1 + len(ks)), np.nan) for age, _ in found}
+    for (age, row), of in found.items():
+        values[age][row] = np.mean(of, axis=0)
+    return values
 
 
-def _row(
-    study: Study, of: Mapping[int, Sequence[float]], ks: Sequence[int], *, pooled: bool = False, **labels: Any
-) -> dict[str, Any]:
-    table = np.array(list(of.values()))
-    values = {f"precision@{k}": table[:, 1 + i] for i, k in enumerate(ks)}
-    values |= {"base rate": table[:, 0], **{f"lift@{k}": table[:, 1 + i] - table[:, 0] for i, k in enumerate(ks)}}
-    return cell(study, values, np.array(list(of), dtype=np.int64), pooled=pooled, **labels)
+def _measures(values: Floats, ks: Sequence[int]) -> dict[str, Floats]:
+    rate, *precisions = values.T
+    at = dict(zip(ks, precisions, strict=True))
+    return {
+        **{f"precision@{k}": precision for k, precision in at.items()},
+        "base rate": rate,
+        **{f"lift@{k}": precision - rate for k, precision in at.items()},
+    }

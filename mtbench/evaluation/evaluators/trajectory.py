@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mtbench.evaluation.cells import hits
-from mtbench.evaluation.evaluators.dialogue import AVERAGES, Line, Once, by_length, first, headline, lines, places
+from mtbench.evaluation.cells import AVERAGES, Labelled, cells, excerpt, hits
 from mtbench.evaluation.measures import Floats, Positions, percentile, rank
 from mtbench.evaluation.ranking import Indices
 from mtbench.evaluation.study import Study
@@ -51,34 +50,31 @@ class _Found:
 class Trajectory:
     """The rank of the target after each turn: cumulative Hits@K, BRI, turns to the top, monotonicity, area."""
 
-    def __init__(self) -> None:
-        self._measured = Once(_measure)
-
     def run(self, study: Study) -> dict[str, Any]:
         """Rows by target, number of turns and turn, then of whole dialogues; ``dialogue`` has those over all."""
-        found, at = self._measured(study), places(study)
+        found, at = study.once(_measure), study.rows
         every = np.arange(len(study))
-        ends: list[Line] = [
+        ends: list[Labelled] = [
             ({"target": FINAL, "turns": "all", "after turn": name}, _at(found, FINAL, at, turn))
             for name, turn in (("first", np.zeros_like(every)), ("last", study.turns - 1))
         ]
-        *final, overall = lines(study, [*ends, _way(found, at, "all")], every)
+        *final, overall = cells(study, [*ends, _way(found, at, "all")], every)
         own: list[dict[str, Any]] = []
         ways = [overall | _soonest(found, at)]
-        for n, rows in by_length(study):
-            table: list[Line] = [
+        for n, rows in study.by_turns():
+            table: list[Labelled] = [
                 ({"target": target, "turns": n, "after turn": turn + 1}, _at(found, target, at[rows], turn))
                 for target in (FINAL, OWN)
                 for turn in range(n)
             ]
-            *steps, way = lines(study, [*table, _way(found, at[rows], n)], rows, pooled=True)
+            *steps, way = cells(study, [*table, _way(found, at[rows], n)], rows, pooled=True)
             final += steps[:n]
             own += steps[n:]
             ways.append(way | _soonest(found, at[rows]))
         return {
             "n": len(study),
             "seed": study.seed,
-            "dialogue": headline(overall, *found.way),
+            "dialogue": excerpt(overall, *found.way),
             "rows": [*final, *own, *ways],
             "plain": ["BRI"],  # no share: not to be shown in per cent
             "notes": [*NOTES],
@@ -90,7 +86,7 @@ def _at(found: _Found, target: str, at: Indices, turn: int | Indices) -> dict[st
     return {name: values[turn, at] for name, values in found.turns[target].items()}
 
 
-def _way(found: _Found, at: Indices, turns: int | str) -> Line:
+def _way(found: _Found, at: Indices, turns: int | str) -> Labelled:
     return {"target": FINAL, "turns": turns, "after turn": "whole way"}, {n: v[at] for n, v in found.way.items()}
 
 
@@ -103,7 +99,7 @@ def _soonest(found: _Found, at: Indices) -> dict[str, float | None]:
 def _measure(study: Study) -> _Found:
     """Every prefix of every history, ranked in one call for both of its targets."""
     where = [(turn, row) for row, n in enumerate(study.turns.tolist()) for turn in range(n)]
-    asked = [first(study.histories[row], turn + 1) for turn, row in where]
+    asked = [study.histories[row].first(turn + 1) for turn, row in where]
     final = [study.targets[row] for _, row in where]
     own = [study.transactions[row].turns[turn].target for turn, row in where]
     positions = study.positions_of(asked * 2, final + own)

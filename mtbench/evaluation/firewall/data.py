@@ -12,7 +12,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -20,7 +20,8 @@ from mtbench.core.errors import MtbenchError
 from mtbench.core.types import Gallery, History, Image, Transaction, Turn
 from mtbench.data.benchmark import Benchmark
 from mtbench.data.truth import Dialogue, Truth
-from mtbench.evaluation.ranker import Query, Ranker, headline
+from mtbench.evaluation.inputs import words_of
+from mtbench.evaluation.ranker import Query, fold_of
 from mtbench.features.memory import MemoryFeatures
 from mtbench.models.protocol import Catalogue, Fold
 
@@ -91,19 +92,10 @@ class CheckData:
 
     def folds(self, catalogue: Catalogue) -> tuple[Fold, Fold]:
         """The train and the dev part, made anew."""
-        return self._fold("train", catalogue), self._fold("dev", catalogue)
-
-    def _fold(self, split: str, catalogue: Catalogue) -> Fold:
-        transactions: list[Transaction] = pickle.loads(self._sealed[split])
-        galleries = self.galleries(split)
-        queries = [Query(t.history(joiner=self.joiner), t.target) for t in transactions]
-
-        def score(model: Any) -> float:
-            positions = Ranker(model, galleries, catalogue).positions(queries)
-            return headline(positions, [query.history.category for query in queries])
-
-        targets = [tuple(turn.target for turn in t.turns) for t in transactions]
-        return Fold([query.history for query in queries], targets, galleries, score)
+        train, dev = (
+            fold_of(pickle.loads(self._sealed[split]), self.galleries(split), catalogue) for split in ("train", "dev")
+        )
+        return train, dev
 
     def _permuted(self, transactions: Sequence[Transaction]) -> list[str]:
         """The answers of one category moved on to the next history; never the true one."""
@@ -141,15 +133,14 @@ def of_benchmark(benchmark: Benchmark) -> CheckData:
         for split, transactions in parts.items()
         for t in transactions
     }
-    words = [name for name in ("caption", "attributes") if name in benchmark.manifest.get("proxies", {})]
     return CheckData(
         benchmark.name,
         benchmark.images,
         parts,
         galleries,
-        words="+".join(words) or "caption",
+        words=words_of(benchmark, None),
         joiner=benchmark.protocol.joiner,
-        truth=getattr(benchmark, "truth", None),
+        truth=benchmark.truth,
     )
 
 
@@ -196,7 +187,7 @@ def with_beginnings(transactions: Sequence[Transaction], joiner: str) -> list[Qu
     for transaction in transactions:
         whole = transaction.history(joiner=joiner)
         for n in range(len(whole), 0, -1):
-            history = History(whole.category, whole.references[:n], whole.feedback[:n])
+            history = whole.first(n)
             found.setdefault(history, Query(history, transaction.turns[n - 1].target))
     return list(found.values())
 

@@ -17,8 +17,9 @@ import numpy as np
 
 from mtbench.core.errors import MtbenchError
 from mtbench.core.types import Gallery, History
-from mtbench.evaluation.firewall.compare import Rows, Trial, changed, distance, odd_histories, raw, told
 from mtbench.evaluation.firewall.data import CheckData, with_beginnings
+from mtbench.evaluation.firewall.trial import Rows, Trial, changed, distance, odd_histories, raw, told
+from mtbench.evaluation.record import plain
 
 PASS, FAIL, SKIPPED, INFO = "pass", "fail", "not applicable", "info"
 
@@ -63,7 +64,7 @@ class Steps:
         self.make, self.plugin, self.data, self.takes_seed = make, plugin, data, takes_seed
         self._true: Rows = []
         self._whole: Rows = []
-        self._chosen = ""
+        self._chosen: dict[str, Any] = {}
         self._noise = 0.0
         self._found: dict[str, Finding] = {}
 
@@ -104,12 +105,7 @@ class Steps:
 
     def _contract(self, keep: list[Trial]) -> tuple[bool, str]:
         trial = Trial(self.make, self.data)
-        if trial.chosen is not None and not isinstance(trial.chosen, Mapping):
-            return False, f"`fit` must return a mapping of what it chose, or None, not {type(trial.chosen).__name__}"
-        try:
-            self._chosen = _json(trial.chosen)
-        except (TypeError, ValueError) as error:
-            return False, f"`fit` must return what can be written as JSON: {error}"
+        self._chosen = plain(trial.chosen, "`fit`")
         try:
             self._true = trial.scores()
         except MtbenchError:
@@ -119,7 +115,7 @@ class Steps:
             self._whole = trial.scores(with_beginnings(trial.transactions, self.data.joiner))
         keep.append(trial)
         kind = "a scoring model" if trial.scoring else f"an embedding model ({trial.model.similarity})"
-        fit = f"; `fit` chose {self._chosen}" if self._chosen != "{}" else "; no `fit`" if not trial.fits else ""
+        fit = f"; `fit` chose {json.dumps(self._chosen)}" if self._chosen else "" if trial.fits else "; no `fit`"
         flat = bool(self._true) and all(np.ptp(row) == 0 for row in self._true)
         return True, f"{kind}{fit}" + ("; gives all images one score, so that the rest shows little" if flat else "")
 
@@ -159,7 +155,7 @@ class Steps:
             return False, f"asked twice, one model gives other scores for {n}. Keep nothing between calls; {seed}"
         second = Trial(self.make, self.data)
         other, apart = distance(self._true, second.scores())
-        if apart > TOLERANCE or _json(second.chosen) != self._chosen:
+        if apart > TOLERANCE or plain(second.chosen, "`fit`") != self._chosen:
             what = f"other scores for {other} of {len(self._true)} histories" if apart else "another choice by `fit`"
             return False, f"two models with one seed give {what} (up to {apart:.0%} of the largest score): {seed}"
         self._noise = max(worst, apart)
@@ -247,15 +243,6 @@ class Steps:
         moved = changed([rows[history] for history, _ in edited], scores, limit, ranking=True)
         used = "used" if moved else "not used on this data"
         return True, f"{used}: {moved} of {len(edited)} rankings change when {how}"
-
-
-def _json(chosen: object) -> str:
-    def number(value: Any) -> Any:
-        if isinstance(value, (np.generic, np.ndarray)):
-            return value.tolist()
-        raise TypeError(f"{value!r} is no JSON")
-
-    return json.dumps(dict(chosen or {}), default=number, allow_nan=False)  # type: ignore[call-overload]
 
 
 def _shuffled(galleries: Mapping[str, Gallery]) -> dict[str, Gallery]:

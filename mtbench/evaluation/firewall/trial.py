@@ -16,7 +16,7 @@ import numpy.typing as npt
 from mtbench.core.errors import MtbenchError
 from mtbench.core.types import Gallery, History
 from mtbench.evaluation.firewall.data import Answers, CheckData
-from mtbench.evaluation.ranker import Query, Ranker, check_model
+from mtbench.evaluation.ranker import Query, Ranker, check_model, is_embedding
 from mtbench.models.protocol import BLANK
 
 Rows: TypeAlias = list[npt.NDArray[np.float32]]
@@ -41,7 +41,7 @@ class Trial:
         self.model = make()
         gc.collect()  # what the model before kept, answers perhaps, goes; and its module, if it came from a file
         check_model(self.model)
-        self.scoring = not all(hasattr(self.model, n) for n in ("embed_histories", "embed_images", "similarity"))
+        self.scoring = not is_embedding(self.model)
         self.folds = data.folds(self.catalogue)
         self.fits = hasattr(self.model, "fit")
         self.chosen = self.model.fit(*self.folds, self.catalogue) if self.fits else None

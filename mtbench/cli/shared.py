@@ -1,0 +1,35 @@
+"""What several commands have in common: options that mean the same everywhere, and JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from mtbench.core.errors import MtbenchError
+
+DIR = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+BENCHMARK = click.option(
+    "--benchmark", required=True, type=click.Path(path_type=Path), help="Folder that `mtbench build` wrote."
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+SET = click.option("--set", "options", multiple=True, metavar="NAME=VALUE", help="An option of the plugin; repeatable.")
+SPLIT = click.option("--split", default="test", show_default=True, help="train, dev or test.")
+
+
+def print_json(found: object) -> None:
+    """Print for programs."""
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+
+
+def options_of(options: Sequence[str]) -> dict[str, str]:
+    """``NAME=VALUE`` strings, as `SET` gathers them, as a dictionary."""
+    found = {}
+    for option in options:
+        name, equals, value = option.partition("=")
+        if not equals or not name:
+            raise MtbenchError(f"--set {option!r} must be NAME=VALUE, such as --set alpha=0.7")
+        found[name.replace("-", "_")] = value
+    return found
