@@ -52,7 +52,7 @@ def measure(share: float, work: Path, dialogues: int, seed: int, longest: int) -
     rows = []
 
     def add(model: str, ids: list[str], values: np.ndarray) -> None:
-        blocks = np.array([transactions[i].source_pairs[0].rpartition(".")[0] for i in ids])
+        blocks = np.array([truth.dialogues[i].block for i in ids])
         turns = np.array([len(transactions[i].turns) for i in ids])
         for n in (None, *sorted(set(turns.tolist()))):
             use = np.ones(len(ids), bool) if n is None else turns == n

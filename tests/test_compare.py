@@ -24,7 +24,7 @@ from mtbench.evaluation.evaluate import Settings, evaluate
 from mtbench.evaluation.measures import macro
 
 BACKWARDS = "srqponmlkjihgfedcba"
-NEW = ("category", "target", "turns")
+NEW = ("category", "cluster", "turns")
 
 
 def type_in(*words: object) -> Result:
@@ -98,7 +98,7 @@ def many(results: Path, tmp_path: Path):
         about = {
             "transaction_id": [f"dress.test.{i:04d}" for i in range(n)],
             "category": categories,
-            "target": [f"image{i}" for i in (range(n) if targets is None else targets)],
+            "cluster": [f"image{i}" for i in (range(n) if targets is None else targets)],
             "turns": [2] * n,
         }
         pq.write_table(pa.table({**about, **shares}), folder / "transactions.parquet")

@@ -472,3 +472,11 @@ def test_the_oracle_says_that_it_does_not_understand_other_dialogues(dials) -> N
 def test_shoes_alike_are_found_together() -> None:
     shelf = shelves(800, 0)["train"]
     assert all(look(shelf.shoes[image]) == key for key, images in shelf.looking.items() for image in images)
+
+
+def test_a_block_is_one_piece_of_evidence(dials: dict[float, Benchmark], tmp_path: Path) -> None:
+    dial = dials[0.5]
+    record = evaluate("random", dial, tmp_path)
+    blocks = {dialogue.block for _, dialogue in pairs_of(dial)}
+    assert None not in blocks
+    assert record["interval_method"]["clusters"] == len(blocks) < len({t.target for t, _ in pairs_of(dial)})

@@ -81,7 +81,7 @@ def test_the_evaluator_of_the_recipe_runs_beside_the_headline(tmp_path: Path) ->
     )
     # Of ten dresses g, the first reference of two transactions, is ninth; of nine shirts q is seventh. Macro: 1/2.
     (row,) = record["studies"][name]["rows"]
-    assert (row["image"], row["n"], row["targets"], row["R@5"], row["R@8"]) == ("first reference", 3, 3, 0, 1 / 2)
+    assert (row["image"], row["n"], row["clusters"], row["R@5"], row["R@8"]) == ("first reference", 3, 3, 0, 1 / 2)
     assert "measures" in record
     assert name in record["seconds"]
 

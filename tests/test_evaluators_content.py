@@ -126,7 +126,7 @@ def test_what_each_change_takes_away_worked_out_by_hand(tmp_path: Path) -> None:
     assert {(r["change"], r["age"]): (r["R@5"], r["R@8"]) for r in found["rows"]} == {
         key: pytest.approx(value) for key, value in expected.items()
     }
-    assert all(row["n"] == row["targets"] == 2 for row in found["rows"])
+    assert all(row["n"] == row["clusters"] == 2 for row in found["rows"])
     assert found["history_use_index"]["mean"] == pytest.approx((5 / 9 + 2 / 9) / 2)
     assert row_of(found, change="swap earlier")["HUI"] == found["history_use_index"]["mean"]
 

@@ -127,7 +127,7 @@ def row(found: dict[str, Any], **labels: Any) -> dict[str, Any]:
 
 
 def measures(found: dict[str, Any], **labels: Any) -> dict[str, Any]:
-    return {key: v for key, v in row(found, **labels).items() if key not in (*labels, "n", "targets")}
+    return {key: v for key, v in row(found, **labels).items() if key not in (*labels, "n", "clusters")}
 
 
 # The last k turns
@@ -165,7 +165,7 @@ def test_recall_with_fewer_turns_worked_out_by_hand(after: Study) -> None:
     assert measures(found, turns="all", last="all", variant="mean")["gain"] == pytest.approx(-1 / 3)
     assert found["gain"]["mean"]["gain"] == pytest.approx(-1 / 3)
     assert found["gain"]["roll-out"]["gain"] == pytest.approx(0)
-    assert found["gain"]["model"] == {"n": 3, "targets": 3, "gain": 0, "gain interval": [0, 0]}
+    assert found["gain"]["model"] == {"n": 3, "clusters": 3, "gain": 0, "gain interval": [0, 0]}
     assert [found["n"], len(found["rows"])] == [3, 4 + (1 + 3) + (1 + 3 + 3)]
 
 

@@ -153,11 +153,11 @@ def test_a_row_has_labels_then_n_then_measures_with_intervals(letters: Benchmark
     study = study_of(Wanted(), letters)
     values = {"R@5": np.array([1.0, 0.0, 1.0])}
     macro = cell(study, values, turns="any")
-    assert list(macro) == ["turns", "n", "targets", "R@5", "R@5 interval"]
-    assert (macro["n"], macro["targets"], macro["R@5"]) == (3, 3, 0.75)  # dresses 1/2, shirts 1
+    assert list(macro) == ["turns", "n", "clusters", "R@5", "R@5 interval"]
+    assert (macro["n"], macro["clusters"], macro["R@5"]) == (3, 3, 0.75)  # dresses 1/2, shirts 1
     assert cell(study, values, pooled=True)["R@5"] == pytest.approx(2 / 3)
     assert cell(study, {"R@5": values["R@5"][:2]}, np.array([0, 1]))["R@5"] == 0.5
-    assert cell(study, {"R@5": np.empty(0)}, np.empty(0, int), turns=9) == {"turns": 9, "n": 0, "targets": 0}
+    assert cell(study, {"R@5": np.empty(0)}, np.empty(0, int), turns=9) == {"turns": 9, "n": 0, "clusters": 0}
     assert set(hits(study.positions)) == {"R@5", "R@8", "mean"}
 
 
@@ -171,7 +171,7 @@ def test_rows_about_the_same_transactions_are_those_of_a_cell_each(letters: Benc
         ]
     assert cells(study, found, rows[:0]) == []
     row = cell(study, {"R@5": np.ones(3), "gain": np.zeros(3)}, last=1)
-    assert excerpt(row, "gain", "no such") == {"n": 3, "targets": 3, "gain": 0.0, "gain interval": [0.0, 0.0]}
+    assert excerpt(row, "gain", "no such") == {"n": 3, "clusters": 3, "gain": 0.0, "gain interval": [0.0, 0.0]}
 
 
 def test_what_is_measured_once_is_measured_of_the_whole_and_looked_up_for_parts(letters: Benchmark) -> None:

@@ -103,7 +103,7 @@ def _transaction(record: Mapping[str, Any]) -> Transaction:
 
 def _dialogue(record: Mapping[str, Any]) -> Dialogue:
     requests = tuple(turn["requests"] for turn in record["turns"])
-    return Dialogue(requests, (), record["kind"], record["last_turn"])
+    return Dialogue(requests, (), record["kind"], record["last_turn"], f"block-{record['block']}")
 
 
 def _notes(

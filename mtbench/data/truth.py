@@ -27,12 +27,15 @@ class Dialogue:
             to an earlier image), ``reordered`` (a copy of another dialogue with its earlier turns in another order).
         last_turn: how many images of the gallery are consistent with the last reference and feedback alone; None
             where nobody counted.
+        block: what the dialogue was designed together with, and so is no independent evidence beside; None where
+            each stands for itself.
     """
 
     requests: tuple[Attributes, ...]
     relevant: tuple[str, ...]
     kind: str = "plain"
     last_turn: int | None = None
+    block: str | None = None
 
     @property
     def contradicts_itself(self) -> bool:

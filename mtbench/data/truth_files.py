@@ -22,6 +22,7 @@ DIALOGUES = pa.schema(
         "transaction_id": pa.string(),
         "kind": pa.string(),
         "last_turn": pa.int64(),
+        "block": pa.string(),
         "requests": pa.list_(pa.list_(REQUEST)),
         "relevant": pa.list_(pa.string()),
     }
@@ -36,7 +37,7 @@ def describe_truth(truth: Truth) -> dict[str, Any]:
     values = {
         "attributes": {image: dict(attributes) for image, attributes in truth.attributes.items()},
         "dialogues": {
-            name: [d.kind, d.last_turn, [dict(turn) for turn in d.requests], list(d.relevant)]
+            name: [d.kind, d.last_turn, d.block, [dict(turn) for turn in d.requests], list(d.relevant)]
             for name, d in truth.dialogues.items()
         },
     }
@@ -64,6 +65,7 @@ def write_truth(folder: Path, truth: Truth) -> None:
             "transaction_id": name,
             "kind": d.kind,
             "last_turn": d.last_turn,
+            "block": d.block,
             "requests": [[{"attribute": key, "value": turn[key]} for key in sorted(turn)] for turn in d.requests],
             "relevant": list(d.relevant),
         }
@@ -112,4 +114,5 @@ def _dialogue(row: Mapping[str, Any]) -> Dialogue:
         tuple(row["relevant"]),
         row["kind"],
         row["last_turn"],
+        row["block"],
     )

@@ -1,7 +1,7 @@
 """Rows of a table of results: some transactions, and the mean of each measure over them with its interval.
 
 >>> cell(study, {"R@5": hits}, turns=3, last=1)
-{'turns': 3, 'last': 1, 'n': 483, 'targets': 471, 'R@5': 0.093, 'R@5 interval': [0.069, 0.119]}
+{'turns': 3, 'last': 1, 'n': 483, 'clusters': 471, 'R@5': 0.093, 'R@5 interval': [0.069, 0.119]}
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Labelled: TypeAlias = tuple[Mapping[str, Any], Mapping[str, Floats]]
 def cell(
     study: Study, values: Mapping[str, Floats], rows: Indices | None = None, *, pooled: bool = False, **labels: Any
 ) -> dict[str, Any]:
-    """Labels, n, final targets, and for each measure its mean and 95% interval.
+    """Labels, n, clusters (final targets), and for each measure its mean and 95% interval.
 
     Args:
         study: says which transactions share a final target, and so are one piece of evidence.
@@ -42,7 +42,7 @@ def cell(
         pooled: plain mean over transactions; macro over categories by default, as the headline is.
         labels: what the row is about; come first.
     """
-    return next(iter(cells(study, [(labels, values)], rows, pooled=pooled)), {**labels, "n": 0, "targets": 0})
+    return next(iter(cells(study, [(labels, values)], rows, pooled=pooled)), {**labels, "n": 0, "clusters": 0})
 
 
 def cells(
@@ -67,7 +67,7 @@ def cells(
     measured = iter(zip(drawn.estimate.tolist(), drawn.low.tolist(), drawn.high.tolist(), strict=True))
     table = []
     for labels, values in found:
-        row = {**labels, "n": len(set(chosen.tolist())), "targets": drawn.n_clusters}
+        row = {**labels, "n": len(set(chosen.tolist())), "clusters": drawn.n_clusters}
         for name in values:
             mean, low, high = next(measured)
             row |= {name: mean, name + INTERVAL: [low, high]}
@@ -77,7 +77,7 @@ def cells(
 
 def excerpt(row: Mapping[str, Any], *names: str) -> dict[str, Any]:
     """What a row says of some of its measures, with n, for a reader who wants one number."""
-    keys = ["n", "targets", *(key for name in names for key in (name, name + INTERVAL))]
+    keys = ["n", "clusters", *(key for name in names for key in (name, name + INTERVAL))]
     return {key: row[key] for key in keys if key in row}
 
 

@@ -5,7 +5,7 @@
 ``run.parquet``            the first 100 candidates of every transaction
 ``run.trec.gz``            the same, for the tools of information retrieval
 ``qrels.trec``             the targets, for the same tools; neither where an id has blanks, which TREC forbids
-``transactions.parquet``   category, target, turns and the value of every measure, for every transaction
+``transactions.parquet``   category, cluster, turns and the value of every measure, for every transaction
 =========================  ===================================================================================
 """
 
@@ -63,14 +63,14 @@ class Values:
     Attributes:
         ids: the transactions, (n,) of str.
         categories: of each, (n,) of str.
-        targets: the final target of each, (n,) of str.
+        clusters: what each is one piece of evidence with (`Study.clusters`), (n,) of str.
         turns: how many turns each has, int64 (n,).
         measures: float64 (n,) by name of the measure.
     """
 
     ids: npt.NDArray[np.object_]
     categories: npt.NDArray[np.object_]
-    targets: npt.NDArray[np.object_]
+    clusters: npt.NDArray[np.object_]
     turns: npt.NDArray[np.int64]
     measures: Mapping[str, npt.NDArray[np.float64]]
 
@@ -82,7 +82,7 @@ def read_values(folder: Path, measures: Sequence[str]) -> Values:
         MtbenchError: there is no such file, or it is not what `write_result` writes.
     """
     path = folder / "transactions.parquet"
-    texts = ("transaction_id", "category", "target")
+    texts = ("transaction_id", "category", "cluster")
     types = dict.fromkeys(texts, pa.string()) | {"turns": pa.int64()} | dict.fromkeys(measures, pa.float64())
     try:
         with pq.ParquetFile(path) as file:
@@ -95,7 +95,7 @@ def read_values(folder: Path, measures: Sequence[str]) -> Values:
             table = file.read(columns=list(types))
         if any(column.null_count for column in table.columns):
             raise MtbenchError(f"{path} has empty cells; {_AGAIN}")
-        ids, categories, targets = (np.array(table.column(name).to_pylist(), dtype=object) for name in texts)
+        ids, categories, clusters = (np.array(table.column(name).to_pylist(), dtype=object) for name in texts)
     except (OSError, ValueError, pa.ArrowException) as error:
         what = "cannot be read (is it cut off?)" if path.exists() else "is not there"
         raise MtbenchError(f"{path} {what}; {_AGAIN}") from error
@@ -104,7 +104,7 @@ def read_values(folder: Path, measures: Sequence[str]) -> Values:
         raise MtbenchError(f"{path} has no transactions, or one of them twice, or no number as a value; {_AGAIN}")
     order = np.argsort(ids, kind="stable")
     by_measure = {name: found[name][order] for name in measures}
-    return Values(ids[order], categories[order], targets[order], found["turns"][order], by_measure)
+    return Values(ids[order], categories[order], clusters[order], found["turns"][order], by_measure)
 
 
 def write_result(folder: Path, record: Mapping[str, Any], study: Study, *, tag: str) -> None:
@@ -121,7 +121,7 @@ def write_result(folder: Path, record: Mapping[str, Any], study: Study, *, tag: 
         about = {
             "transaction_id": [transaction.transaction_id for transaction in transactions],
             "category": study.categories,
-            "target": [transaction.target for transaction in transactions],
+            "cluster": study.clusters,
             "turns": [len(transaction.turns) for transaction in transactions],
         }
         values = pa.table({**about, **per_transaction(study.positions, study.measures)})

@@ -127,8 +127,13 @@ class Study:
 
     @cached_property
     def clusters(self) -> list[str]:
-        """What the bootstrap draws: transactions with one final target are one piece of evidence."""
-        return [f"{t.category}\t{t.target}" for t in self.transactions]
+        """What the bootstrap draws: transactions with one final target are one piece of evidence.
+
+        Dialogues that were designed in blocks share their last turn, so that a block is one piece of evidence.
+        """
+        dialogues = self.benchmark.truth.dialogues if self.benchmark.truth else {}
+        blocks = [dialogues[t.transaction_id].block if dialogues else None for t in self.transactions]
+        return [f"{t.category}\t{block or t.target}" for t, block in zip(self.transactions, blocks, strict=True)]
 
     @cached_property
     def ranks(self) -> dict[str, tuple[Indices, Ranks]]:

@@ -80,7 +80,7 @@ def _part(result: Result, rows: npt.NDArray[np.bool_]) -> Result:
         values,
         ids=values.ids[rows],
         categories=values.categories[rows],
-        targets=values.targets[rows],
+        clusters=values.clusters[rows],
         turns=values.turns[rows],
         measures={name: column[rows] for name, column in values.measures.items()},
     )

@@ -102,12 +102,11 @@ def turns_section(found: Gathered, canvas: Canvas) -> Section:
 def _bootstrapped(found: Gathered, turns: list[str]) -> dict[str, list[list[Point]]]:
     """By measure, number of turns and result: mean and interval, categories pooled, in per cent."""
     values, n = found.results[0].values, found.drawn
-    clusters = np.array([f"{c}\t{t}" for c, t in zip(values.categories, values.targets, strict=True)], dtype=object)
     made: dict[str, list[list[Point]]] = {"mean": [], "R@5": []}
     for number in turns:
         rows = np.flatnonzero(values.turns == int(number))
         columns = [r.values.measures[name][rows] for name in made for r in found.results[:n]]
-        some = bootstrap(np.column_stack(columns), clusters[rows], seed=found.first["seed"])
+        some = bootstrap(np.column_stack(columns), values.clusters[rows], seed=found.first["seed"])
         points = (100 * np.column_stack([some.estimate, some.low, some.high])).tolist()
         for place, name in enumerate(made):
             made[name].append([(a, b, c) for a, b, c in points[place * n : (place + 1) * n]])

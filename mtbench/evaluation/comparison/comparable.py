@@ -156,7 +156,7 @@ def _differences(first: Result, other: Result) -> list[str]:
     )
 
 
-_ABOUT = ("ids", "categories", "targets", "turns")
+_ABOUT = ("ids", "categories", "clusters", "turns")
 
 
 def _galleries(record: Mapping[str, Any]) -> dict[str, str]:

@@ -18,7 +18,7 @@ class Sample:
 
     Attributes:
         rows: which of all N there are, bool (N,).
-        clusters: the final target of each of the n that are, (n,).
+        clusters: what each of the n that are is one piece of evidence with, (n,).
         groups: the category of each, (n,), where the average is a macro average; None where all are pooled.
         averaged: how, in words; empty where there is one category.
     """
@@ -52,5 +52,4 @@ def sample_of(values: Values, part: str) -> Sample:
     else:
         raise unknown("part", part, ["all", *categories, *turns])
     groups = values.categories[rows].astype(str)
-    clusters = np.char.add(np.char.add(groups, "\t"), values.targets[rows].astype(str))
-    return Sample(rows, clusters, groups if averaged.startswith("macro") else None, averaged)
+    return Sample(rows, values.clusters[rows].astype(str), groups if averaged.startswith("macro") else None, averaged)
