@@ -17,6 +17,7 @@ from letters import MODELS, build_letters
 
 from mtbench.cli import main
 from mtbench.core.errors import MtbenchError
+from mtbench.evaluation.comparison.claims import claim
 from mtbench.evaluation.comparison.comparable import read_results
 from mtbench.evaluation.comparison.compare import compare
 from mtbench.evaluation.comparison.systems import group
@@ -25,6 +26,8 @@ from mtbench.evaluation.measures import macro
 
 BACKWARDS = "srqponmlkjihgfedcba"
 NEW = ("category", "cluster", "turns")
+OF_3 = (0, 0.5, 1)
+OF_40 = [i // 40 for i in range(200)]
 
 
 def type_in(*words: object) -> Result:
@@ -87,9 +90,15 @@ def many(results: Path, tmp_path: Path):
     """Writes results of any size: a real record with other values in it."""
     template = json.loads((results / "forward" / "result.json").read_text())
 
-    def write(name: str, values: Sequence[float], targets: Sequence[int] | None = None, **changes: Any) -> Path:
+    def write(
+        name: str,
+        values: Sequence[float],
+        targets: Sequence[int] | None = None,
+        categories: Sequence[str] = (),
+        **changes: Any,
+    ) -> Path:
         n = len(values)
-        categories = ["dress"] * n
+        categories = list(categories) or ["dress"] * n
         shares = {k: np.asarray(values, float) for k in ("R@5", "R@8", "mean", "MRR")}
         folder = tmp_path / "many" / name
         folder.mkdir(parents=True)
@@ -98,7 +107,7 @@ def many(results: Path, tmp_path: Path):
         about = {
             "transaction_id": [f"dress.test.{i:04d}" for i in range(n)],
             "category": categories,
-            "cluster": [f"image{i}" for i in (range(n) if targets is None else targets)],
+            "cluster": [f"{c}\timage{i}" for c, i in zip(categories, targets or range(n), strict=True)],
             "turns": [2] * n,
         }
         pq.write_table(pa.table({**about, **shares}), folder / "transactions.parquet")
@@ -138,11 +147,11 @@ def test_every_number_of_a_comparison_worked_out_by_hand(results: Path) -> None:
     # The clusters count 0, 1/4 and 1/2: of four patterns two are as far from 0 as 3/4.
     assert (found["exact"], found["sign_patterns"], pair["p"], pair["p_holm"]) == (True, 4, 0.5, 0.5)
     assert pair["mcnemar"] == {"R@5": {"first": 2, "second": 0, "p": 0.5}}
-    assert pair["minimum_detectable_difference"] is None  # one shirt says nothing of how shirts vary
+    assert pair["minimum_detectable_difference"] is None  # 0.25 is the smallest p of three clusters
     assert pair["better"] is None
     assert pair["claim"] == (
         f"Order (best={BACKWARDS}) and Order cannot be told apart at n = 3: difference 75.0, interval 50.0 to 100.0, "
-        "but p = 0.50 (what would be found cannot be told, because a category has one final target only)."
+        "but p = 0.50 (so few clusters that no difference could be a finding)."
     )
 
 
@@ -209,9 +218,48 @@ def test_a_clear_difference_is_claimed_and_a_small_one_is_not(many) -> None:
 
 def test_copies_of_a_target_make_no_finding(many) -> None:
     one, two = np.repeat([1.0, 1, 1, 0, 1], 40), np.repeat([0.0, 0, 1, 0, 0], 40)
-    (pair,) = as_json(many("one", one, np.arange(200) // 40), many("two", two, np.arange(200) // 40))["comparisons"]
+    (pair,) = as_json(many("one", one, OF_40), many("two", two, OF_40))["comparisons"]
     assert pair["mcnemar"]["R@5"]["p"] < 1e-9
     assert (pair["p"], pair["better"]) == (0.25, None)
+
+
+def test_with_so_few_clusters_that_no_p_could_be_small_nothing_is_said_to_be_detectable(many) -> None:
+    # Four clusters that all say the same have no spread at all, and 2/16 as their p.
+    (pair,) = as_json(many("always", np.ones(4)), many("never", np.zeros(4)))["comparisons"]
+    assert (pair["difference"], pair["p"], pair["better"]) == (1, 0.125, None)
+    assert pair["minimum_detectable_difference"] is None
+    assert pair["claim"] == (
+        "always and never cannot be told apart at n = 4: difference 100.0, interval 100.0 to 100.0, but p = 0.12 "
+        "(so few clusters that no difference could be a finding)."
+    )
+
+
+def test_six_clusters_can_tell_one_pair_apart_but_not_two(many) -> None:
+    six = [many(name, np.full(30, value), [i // 5 for i in range(30)]) for name, value in zip("abc", OF_3, strict=True)]
+    (pair,) = as_json(*six[:2])["comparisons"]
+    assert (pair["p"], pair["better"], pair["minimum_detectable_difference"]) == (2 / 64, "b", 0)
+    two = as_json(*six, "--baseline", "a")
+    assert two["clusters"] == 6
+    for pair in two["comparisons"]:
+        assert (pair["p_holm"], pair["better"], pair["minimum_detectable_difference"]) == (4 / 64, None, None)
+        assert pair["claim"].endswith("(so few clusters that no difference could be a finding).")
+
+
+def test_one_cluster_of_a_category_says_nothing_of_how_that_category_varies(many) -> None:
+    rng, categories = np.random.default_rng(0), [*["dress"] * 39, "shirt"]
+    one, two = (many(name, rng.integers(0, 2, 40), None, categories) for name in ("one", "two"))
+    (pair,) = as_json(one, two)["comparisons"]
+    assert pair["minimum_detectable_difference"] is None
+    assert pair["claim"].endswith("(what would be found cannot be told, because a category has one cluster only).")
+
+
+def test_the_same_image_in_two_categories_is_two_clusters(many) -> None:
+    categories = ["dress"] * 3 + ["shirt"] * 3
+    folders = [many(name, np.full(6, value), None, categories) for name, value in (("a", 0), ("b", 1))]
+    for folder in folders:
+        change_columns(folder, cluster=["x", "y", "z"] * 2)
+    (pair,) = (found := as_json(*folders))["comparisons"]
+    assert (found["clusters"], pair["p"], pair["better"]) == (6, 2 / 64, "b")
 
 
 def test_systems_that_agree_everywhere_are_said_to(many) -> None:
@@ -267,6 +315,70 @@ def test_seeds_that_disagree_take_back_what_each_of_them_would_claim(many) -> No
     assert "holds for these seeds alone" in pair["claim"]
     # The sd of 0.25 and 0.75 is 0.354, over two seeds 0.25, next to which the transactions vary little.
     assert pair["minimum_detectable_difference"] == pytest.approx(2.8016 * 0.25, rel=0.01)
+
+
+def test_the_seed_of_an_evaluation_is_no_seed_of_a_system_that_takes_none(many) -> None:
+    values = np.tile([0.0, 1, 1, 1], 10)
+    copies = [many(f"bm25-{n}", values, model="bm25", options={}, seed=n) for n in (0, 1)]
+    file = [many(f"run-{n}", values, model="my.parquet", options={}, source_sha256="f" * 64, seed=n) for n in (0, 1)]
+    found = as_json(*copies, *file)
+    assert found["notes"][:2] == [
+        "bm25-1 is left out: it has the values of bm25-0.",
+        "run-1 is left out: it has the values of run-0.",
+    ]
+    assert not any("seed" in note for note in found["notes"])
+    for system in found["systems"]:
+        assert (len(system["results"]), system["by_seed"], system["sd_between_seeds"]) == (1, {}, None)
+    assert "sd of seeds" not in printed(*copies, *file)
+
+
+def test_one_system_without_a_seed_that_has_two_outcomes_is_refused(many) -> None:
+    folders = [many(f"bm25-{n}", np.full(9, n), model="bm25", options={}, seed=n) for n in (0, 1)]
+    message = refused(*folders, many("b", np.zeros(9)))
+    assert f"{folders[1]}: the same system as {folders[0]}, but other values" in message
+
+
+def test_of_systems_without_seeds_nothing_is_said_to_hold_for_seeds(many) -> None:
+    said = {}
+    for takes, options in ((False, {}), (True, {"seed": 0})):
+        one, two = (many(f"{name}{takes}", np.zeros(9), model=name, options=options) for name in ("one", "two"))
+        pair = {
+            **as_json(one, two)["comparisons"][0],
+            **{"equal": False, "difference": 0.1, "interval": [-0.01, 0.2], "p_holm": 0.04},
+            "minimum_detectable_difference": 0.12,
+        }
+        assert pair["seeds"] == [len(options)] * 2
+        said[takes] = claim(pair, n=9, m=3)
+    assert said[False] == said[True]  # one seed is in no interval: it cannot be what the two disagree about
+    assert said[True] == (
+        "one and two cannot be told apart at n = 9: difference 10.0, interval -1.0 to 20.0, and p = 0.040 after Holm "
+        "over 3 comparisons is no finding without an interval that leaves out 0 (a difference of 12.0 or more would be "
+        "found in 80% of such tests)."
+    )
+
+
+def test_an_interval_does_not_move_with_what_else_is_compared(many) -> None:
+    rng = np.random.default_rng(3)
+    folders = {
+        (model, n): many(f"{model}{n}", rng.random(60), model=model, options={"alpha": 1, "seed": n})
+        for model in ("m.py:Mine", "other")
+        for n in (0, 1, 2)
+    }
+    before = as_json(*folders.values())
+    first = [many(f"a{n}", rng.random(60), model="a", options={"seed": n}) for n in (0, 1)]
+    namesake = many("namesake", rng.random(60), model="m.py:Mine", options={"alpha": 2})
+    after = as_json(*first, *folders.values(), namesake)
+    by_results = {tuple(system["results"]): system for system in after["systems"]}
+    for system in before["systems"]:
+        again = by_results[tuple(system["results"])]
+        assert again["interval"] == pytest.approx(system["interval"], abs=1e-12)
+    (pair,) = before["comparisons"]
+    intervals = [
+        np.abs(other["interval"]) for other in after["comparisons"] if other["difference"] == pair["difference"]
+    ]
+    assert len(intervals) == 1
+    assert sorted(intervals[0]) == pytest.approx(sorted(np.abs(pair["interval"])), abs=1e-12)
+    assert {system["name"] for system in after["systems"]} == {"Mine (alpha=1)", "Mine (alpha=2)", "a", "other"}
 
 
 def test_the_seeds_of_two_systems_are_no_pairs(many) -> None:
@@ -373,10 +485,12 @@ def test_other_captions_and_other_versions_are_noted(many) -> None:
 
 def test_a_table_for_people_shows_scores_differences_and_claims(many) -> None:
     rng = np.random.default_rng(0)
-    folders = [many(name, rng.random(60) < share, np.arange(60) // 2) for name, share in (("a", 0.2), ("b", 0.9))]
+    folders = [
+        many(name, rng.random(60) < share, [i // 2 for i in range(60)]) for name, share in (("a", 0.2), ("b", 0.9))
+    ]
     out = printed(*folders, "--measure", "R@5")
     record = json.loads((folders[1] / "result.json").read_text())
-    assert f"revision {record['revision'][:12]}, test: 60 transactions, 30 final targets; R@5 in %" in out
+    assert f"revision {record['revision'][:12]}, test: 60 transactions, 30 clusters; R@5 in %" in out
     assert "system proxy R@5 95% interval" in out
     assert "difference points 95% interval p detectable McNemar R@5" in out
     assert "b - a +" in out and "b is better than a by" in out
@@ -421,7 +535,7 @@ def test_results_of_different_revisions_are_refused(results: Path) -> None:
 def test_other_galleries_and_other_transactions_are_refused(results: Path) -> None:
     change(results / "backward", galleries=[{"category": "dress", "sha256": "0"}])
     assert "ranks another gallery than" in refused(results / "forward", results / "backward")
-    change_columns(results / "last-turn", target=["i", "j", "i"])
+    change_columns(results / "last-turn", cluster=["dress\ti", "dress\tj", "shirt\ti"])
     assert "3 transactions, which are not the 3 of" in refused(results / "forward", results / "last-turn")
 
 
@@ -544,4 +658,8 @@ def test_a_damaged_byte_anywhere_in_the_values_never_ends_in_a_traceback(results
 
 def test_an_evaluation_writes_what_a_comparison_needs(results: Path) -> None:
     table = pq.read_table(results / "forward" / "transactions.parquet").to_pydict()
-    assert [table[name] for name in NEW] == [["dress", "dress", "shirt"], ["i", "j", "s"], [2, 3, 2]]
+    assert [table[name] for name in NEW] == [
+        ["dress", "dress", "shirt"],
+        ["dress\ti", "dress\tj", "shirt\ts"],
+        [2, 3, 2],
+    ]

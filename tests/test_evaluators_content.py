@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from letters import build_letters
+from letters import TABLE, build_letters
 from tiny import write_tiny_benchmark
 
 from mtbench.core.errors import MtbenchError
@@ -23,7 +23,7 @@ from mtbench.evaluation.evaluate import evaluate
 from mtbench.evaluation.evaluators.changes import changed, shuffled
 from mtbench.evaluation.evaluators.counterfactual import Counterfactual
 from mtbench.evaluation.evaluators.gallery_prior import GalleryPrior
-from mtbench.evaluation.evaluators.known_queries import KnownQueries
+from mtbench.evaluation.evaluators.known_queries import CUTS, KnownQueries
 from mtbench.evaluation.evaluators.latency import Latency
 from mtbench.evaluation.evaluators.multi_target import MultiTarget
 from mtbench.evaluation.evaluators.relevance import Relevant, average_precision, recall, success
@@ -436,20 +436,59 @@ def test_what_needs_no_query_worked_out_by_hand(tmp_path: Path) -> None:
     # k0 k1 k3 k4 are known. Own ones aside, 2 of 7 are, and all 7 are listed.
     last = row_of(found, ranking="model, known queries removed")
     assert (last["gallery"], last["pool ratio"], last["suspicious"]) == (10, 10 / 6, "no")
-    assert last["known@10"] == last["chance@10"] == pytest.approx(2 / 7)
-    assert found["pools"][0] | {"pool_ratio": 0} == {
-        **{"category": "all", "gallery": 10, "known": 4, "known_targets": 0, "without_known": 6, "pool_ratio": 0}
-    }
-    assert found["detector"]["all"]["expected"] == pytest.approx(4)
+    assert last["known@8"] == last["chance@8"] == pytest.approx(2 / 7)
+    pool = {"gallery": 10, "known": 4, "known_targets": 0, "without_known": 6, "pool_ratio": 10 / 6}
+    assert found["pools"] == {"overall": pool, "by_category": {"dress": pool}}
+    # The first five of either dialogue, after its own: k3 k4 k5 k6 k7 and k0 k1 k2 k6 k7, the target aside.
+    cuts = found["detector"]["overall"]["cuts"]
+    assert [(cut["first"], cut["of"], cut["expected"]) for cut in cuts] == [
+        (5, 10, pytest.approx(20 / 7)),
+        (8, 14, pytest.approx(4)),
+        (10, 14, pytest.approx(4)),
+    ]
+    assert [cut["found"] for cut in cuts] == [4, 4, 4]
+    assert found["detector"]["by_category"] == {}  # there is one category only
 
 
-def test_a_system_that_never_returns_a_known_query_is_found_out_and_an_honest_one_is_not(tmp_path: Path) -> None:
+def test_no_category_takes_the_place_of_all_whatever_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("all", "overall"):
+        monkeypatch.setattr("letters.TABLE", TABLE.replace("shirt,", f"{name},"))
+        letters = build_letters(tmp_path, name=name)
+        transactions = letters.transactions("test")
+        galleries = {category: letters.gallery("test", category) for category in ("dress", name)}
+        ranker = Ranker(Named(), galleries, Catalogue(letters.images), depth=100)
+        study = Study(ranker, letters, "test", transactions)
+        # Only the dialogue of this category has known queries enough, and returns none.
+        known = study.once(KnownQueries)
+        known.first[:] = [[[0, k, 30 if category == name else 1] for k in CUTS] for category in study.categories]
+        found = GalleryPrior().run(study)
+        assert {category: pool["gallery"] for category, pool in found["pools"]["by_category"].items()} == {
+            **{"dress": 10, name: 9}
+        }
+        assert found["pools"]["overall"]["gallery"] == 19
+        by_category = found["detector"]["by_category"]
+        assert {category: verdict["suspicious"] for category, verdict in by_category.items()} == {
+            **{"dress": False, name: True}
+        }
+        assert [cut["expected"] for cut in by_category[name]["cuts"]] == [30, 30, 30]
+        assert [cut["expected"] for cut in found["detector"]["overall"]["cuts"]] == [32, 32, 32]
+        rows = {row["ranking"]: (row["gallery"], row["suspicious"]) for row in found["rows"] if "gallery" in row}
+        assert rows == {
+            "model, known queries removed": (19, "yes"),
+            "the same, dress": (10, "no"),
+            f"the same, {name}": (9, "yes"),
+        }
+
+
+def test_a_system_that_hardly_returns_a_known_query_where_the_score_looks_is_found_out_and_an_honest_one_is_not(
+    tmp_path: Path,
+) -> None:
     test = many()
     benchmark = written(tmp_path, test)
     images = np.array(benchmark.gallery("test", "dress").image_ids)
     known = {turn.reference for t in test for turn in t.turns}
     rng = np.random.default_rng(0)
-    answers: dict[str, list[Ranking]] = {"honest": [], "struck": [], "own hidden": []}
+    answers: dict[str, list[Ranking]] = {}
     for t in test:
         order = rng.permutation(images).tolist()
         kept = {
@@ -457,8 +496,14 @@ def test_a_system_that_never_returns_a_known_query_is_found_out_and_an_honest_on
             "struck": [image for image in order if image not in known],
             "own hidden": [image for image in order if image not in t.images[:-1]],
         }
+        back = [image for image in order if image in known and image not in t.images]
+        for cut in (5, 8):
+            kept[f"struck to {cut}"] = [*kept["struck"][:cut], *back]
+        kept["fewer"] = [*kept["struck"][:2], *back]  # 3/5 and more of the first: two thirds of what chance expects
         for name, some in kept.items():
-            answers[name].append(Ranking(t.transaction_id, some[:12], np.arange(12, 0, -1, dtype=np.float32)))
+            answers.setdefault(name, []).append(
+                Ranking(t.transaction_id, some[:12], np.arange(12, 0, -1, dtype=np.float32))
+            )
     found = {}
     for name, rankings in answers.items():
         path = tmp_path / f"{name}.parquet"
@@ -470,16 +515,31 @@ def test_a_system_that_never_returns_a_known_query_is_found_out_and_an_honest_on
         "honest": False,
         "struck": True,
         "own hidden": False,
+        "struck to 5": True,
+        "struck to 8": True,
+        "fewer": False,
     }
-    detector = found["struck"]["detector"]["all"]
-    assert (detector["found"], detector["of"]) == (0, 10 * 30 - 0)
-    assert detector["expected"] > 200
-    assert detector["probability"] < 1e-12
-    # Of one ranking chance expects too few to say anything.
+    by_cut = {
+        name: {cut["first"]: cut["suspicious"] for cut in one["detector"]["overall"]["cuts"]}
+        for name, one in found.items()
+    }
+    assert by_cut["struck"] == by_cut["struck to 8"] == {5: True, 8: True, 10: True}
+    assert by_cut["struck to 5"] == {5: True, 8: False, 10: False}
+    cuts = found["struck"]["detector"]["overall"]["cuts"]
+    assert [(cut["found"], cut["of"]) for cut in cuts] == [(0, 5 * 30), (0, 8 * 30), (0, 10 * 30)]
+    assert cuts[-1]["expected"] > 200
+    rows = {row["ranking"]: row for row in found["struck to 8"]["rows"]}
+    shown = rows["model, known queries removed"]
+    assert shown["known@8"] < 0.1 < 0.7 < shown["chance@8"]
+    assert shown["suspicious"] == "yes"
+    # Of one ranking chance expects too few to say anything, and more than half of it is no finding.
     known_of_one = KnownQueries(study_of(Table(test, [[0] * len(images)] * 30), benchmark))
-    known_of_one.first = np.array([[0, 10, 7.5], [0, 10, 7.5], [0, 10, 7.5]])
+    known_of_one.first = np.tile([0, 10, 7.5], (3, len(CUTS), 1))
     assert not known_of_one.verdict(np.array([0, 1]))["suspicious"]
     assert known_of_one.verdict(np.array([0, 1, 2]))["suspicious"]
+    for few, suspicious in ((11, True), (12, False)):
+        known_of_one.first[0, :, 0] = few
+        assert known_of_one.verdict(np.array([0, 1, 2]))["suspicious"] is suspicious
     # Nothing is left to strike: its score is what it is.
     rows = {row["ranking"]: row for row in found["struck"]["rows"]}
     assert rows["model, known queries removed"]["R@5"] == rows["model"]["R@5"]

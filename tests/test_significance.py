@@ -18,6 +18,7 @@ from mtbench.evaluation.comparison import significance
 from mtbench.evaluation.comparison.seeds import over_seeds, seed_sd
 from mtbench.evaluation.comparison.significance import (
     holm,
+    least_p,
     mcnemar,
     minimum_detectable_difference,
     paired_randomisation,
@@ -121,7 +122,8 @@ def test_the_least_p_of_random_signs_counts_the_observed_pattern():
 
 def test_the_least_p_of_few_clusters_is_two_of_their_patterns_however_many_transactions_they_have():
     found = paired_randomisation(np.ones(900), np.arange(900) % 6)
-    assert found.p[0] == 2 / 64
+    assert found.p[0] == 2 / 64 == least_p(6)
+    assert [least_p(n) for n in (1, 2, 5000)] == [1, 0.5, 0]
 
 
 def test_copies_of_one_cluster_are_no_more_evidence():

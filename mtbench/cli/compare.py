@@ -75,7 +75,7 @@ def report(found: Mapping[str, Any]) -> str:
         for pair in pairs
     ]
     over = f"all {found['sign_patterns']:,}" if found["exact"] else f"{found['sign_patterns']:,} random"
-    size = f"{found['n']:,} transactions, {found['clusters']:,} final targets"
+    size = f"{found['n']:,} transactions, {found['clusters']:,} clusters"
     lines = [
         f"{found['benchmark']}, revision {found['revision'][:12]}, {found['split']}{part}: {size}{averaged}; "
         f"{measure} in %",
@@ -94,8 +94,8 @@ def report(found: Mapping[str, Any]) -> str:
         "",
         *_claims(pairs, found["n"]),
         "",
-        f"Intervals: bootstrap over final targets{' and seeds' if several else ''}. p: {over} sign patterns over final "
-        "targets, two-sided.",
+        f"Intervals: bootstrap over clusters (transactions of one final target, or of one designed block){' and seeds' if several else ''}. p: {over} sign patterns over "
+        "clusters, two-sided.",
         f"detectable: the difference that would be found in 80% of such tests at p < {found['alpha']}"
         f"{f' / {len(pairs)}, as Holm may ask' if len(pairs) > 1 else ''}.",
     ]

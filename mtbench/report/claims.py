@@ -19,7 +19,7 @@ PAIRS = 21
 """Pairs of systems beyond which `mtbench compare` is named instead: those of seven."""
 
 HOW = (
-    "Paired randomisation over final targets, two-sided, after Holm over all pairs; a difference is claimed where its "
+    "Paired randomisation over clusters (final targets, or designed blocks), two-sided, after Holm over all pairs; a difference is claimed where its "
     "interval leaves out 0 too. `mtbench compare` tells more."
 )
 

@@ -11,13 +11,14 @@ from mtbench.evaluation.comparison.systems import System
 FEW_SEEDS = 5
 
 
-def claim(pair: Mapping[str, Any], *, n: int, m: int) -> str:
+def claim(pair: Mapping[str, Any], *, n: int, m: int, too_few: bool = False) -> str:
     """One sentence on one pair of `compare.compare`: what holds, or what a difference would have to be.
 
     Args:
         pair: with shares in 0..1, printed as points, and no ``claim`` yet.
         n: the number of transactions.
         m: the number of pairs that Holm's rule adjusted for.
+        too_few: clusters are so few that no p could be a finding.
     """
     first, second = pair["first"], pair["second"]
     if pair["equal"]:
@@ -30,11 +31,12 @@ def claim(pair: Mapping[str, Any], *, n: int, m: int) -> str:
         by = f"{points(difference)} points ({points_range(low, high)})"
         return f"{first} is better than {second} by {by}, {p_text(pair['p_holm'])}{over}."
     detectable = pair["minimum_detectable_difference"]
-    would = (
-        "what would be found cannot be told, because a category has one final target only"
-        if detectable is None
-        else f"a difference of {points(detectable)} or more would be found in 80% of such tests"
-    )
+    if too_few:
+        would = "so few clusters that no difference could be a finding"
+    elif detectable is None:
+        would = "what would be found cannot be told, because a category has one cluster only"
+    else:
+        would = f"a difference of {points(detectable)} or more would be found in 80% of such tests"
     found = f"difference {points(difference)}, interval {points_range(low, high)}{_but(pair, over)}"
     return f"{first} and {second} cannot be told apart at n = {n:,}: {found} ({would})."
 
@@ -85,4 +87,8 @@ def _but(pair: Mapping[str, Any], over: str) -> str:
     low, high = pair["interval"]
     if low > 0 or high < 0:
         return f", but {p_text(pair['p_holm'])}{over}"
-    return f", and {p_text(pair['p_holm'])}{over} holds for these seeds alone" if pair["p_holm"] < 0.05 else ""
+    if pair["p_holm"] >= 0.05:
+        return ""
+    if max(pair["seeds"]) > 1:
+        return f", and {p_text(pair['p_holm'])}{over} holds for these seeds alone"
+    return f", and {p_text(pair['p_holm'])}{over} is no finding without an interval that leaves out 0"

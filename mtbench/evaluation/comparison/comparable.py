@@ -35,8 +35,8 @@ class Result:
 
     @property
     def seed(self) -> str:
-        """Of the model: its own option where it takes one, else that of the evaluation."""
-        return str(self.record["options"].get("seed", self.record["seed"]))
+        """Of the model; empty where it takes none: the seed of the evaluation draws nothing that is compared."""
+        return str(self.record["options"].get("seed", ""))
 
 
 def read_results(

@@ -19,6 +19,7 @@ from mtbench.evaluation.comparison.sample import Sample, sample_of
 from mtbench.evaluation.comparison.seeds import over_seeds, seed_sd
 from mtbench.evaluation.comparison.significance import (
     holm,
+    least_p,
     mcnemar,
     minimum_detectable_difference,
     paired_randomisation,
@@ -56,7 +57,8 @@ def compare(
 
     A difference is a finding if its p, by randomisation and after Holm over all pairs, is below 0.05, and if its
     95% interval, which also knows of seeds, leaves out 0. The minimum detectable difference is that of a test at
-    0.05 / (number of pairs), which is what the smallest p has to pass.
+    0.05 / (number of pairs), which is what the smallest p has to pass. It is None where it cannot be told: clusters are
+    so few that no p can pass, or a category has one only.
 
     Args:
         systems: two or more, as `systems.group` makes them of `comparable.read_results`.
@@ -99,7 +101,10 @@ def compare(
         "systems": [_system(score) for score in scores],
         **_compared(pairs, measure, sample, resamples, seed),
     }
-    comparisons = [{**pair, "claim": claim(pair, n=found["n"], m=len(pairs))} for pair in found["comparisons"]]
+    too_few = _too_few(sample, len(pairs))
+    comparisons = [
+        {**pair, "claim": claim(pair, n=found["n"], m=len(pairs), too_few=too_few)} for pair in found["comparisons"]
+    ]
     return {**found, "comparisons": comparisons, "notes": notes_on(systems)}
 
 
@@ -112,9 +117,9 @@ def _scores(systems: Sequence[System], measure: str, sample: Sample, resamples: 
     found = resample(np.column_stack(values), sample.clusters, groups=sample.groups, resamples=resamples, seed=seed)
     ends = np.cumsum([columns.shape[1] for columns in values])
     scores = []
-    for n, (system, columns, end) in enumerate(zip(systems, values, ends, strict=True)):
+    for system, columns, end in zip(systems, values, ends, strict=True):
         own = slice(end - columns.shape[1], end)
-        drawn = over_seeds(found.drawn[:, own], seed=[seed, n])
+        drawn = over_seeds(found.drawn[:, own], seed=[seed, int(system.key, 16)])  # whatever it is compared with
         scores.append(_Score(system, columns, found.estimate[own], drawn))
     return sorted(scores, key=lambda score: (-score.mean, score.system.name))
 
@@ -137,6 +142,7 @@ def _compared(
     for k, (one, two) in enumerate(pairs):
         error = np.sqrt(errors[k] ** 2 + _of_seeds(one) + _of_seeds(two))
         detectable = float(minimum_detectable_difference(error, alpha=ALPHA / len(pairs), power=POWER))
+        untold = np.isnan(detectable) or _too_few(sample, len(pairs))
         low, high = np.quantile(one.drawn - two.drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
         holds = bool(adjusted[k] < ALPHA and (low > 0 or high < 0))
         comparisons.append(
@@ -147,15 +153,25 @@ def _compared(
                 "interval": [low, high],
                 "p": float(test.p[k]),
                 "p_holm": float(adjusted[k]),
-                "minimum_detectable_difference": None if np.isnan(detectable) else detectable,
+                "minimum_detectable_difference": None if untold else detectable,
                 "mcnemar": _mcnemar(one, two, measure, sample),
                 "equal": not differences[:, k].any(),
                 "better": None if not holds else one.system.name if one.mean > two.mean else two.system.name,
+                "seeds": [len(one.system.seeds), len(two.system.seeds)],
                 "proxies": [one.system.record["proxy"], two.system.record["proxy"]],
             }
         )
-    clusters = len(np.unique(sample.clusters))
-    return {"clusters": clusters, "sign_patterns": test.patterns, "exact": test.exact, "comparisons": comparisons}
+    return {
+        "clusters": sample.n_clusters,
+        "sign_patterns": test.patterns,
+        "exact": test.exact,
+        "comparisons": comparisons,
+    }
+
+
+def _too_few(sample: Sample, pairs: int) -> bool:
+    """Whether there are too few clusters for any difference to be a finding, after Holm over so many pairs."""
+    return least_p(sample.n_clusters) * pairs >= ALPHA
 
 
 def _of_seeds(score: _Score) -> float:
@@ -175,7 +191,7 @@ def _system(score: _Score) -> dict[str, Any]:
     system, record = score.system, score.system.record
     shares = np.clip(score.drawn, 0, 1)  # a few seeds, widened, may reach beyond what a share can be
     low, high = np.quantile(shares, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
-    seeds = dict(zip((result.seed for result in system.results), score.means.tolist(), strict=True))
+    means = zip(system.results, score.means.tolist(), strict=True)
     return {
         "name": system.name,
         **{name: record[name] for name in ("model", "options", "proxy")},
@@ -183,6 +199,6 @@ def _system(score: _Score) -> dict[str, Any]:
         "results": [str(result.folder) for result in system.results],
         "estimate": score.mean,
         "interval": [low, high],
-        "by_seed": seeds,
+        "by_seed": {result.seed: mean for result, mean in means if result.seed},
         "sd_between_seeds": seed_sd(score.means),
     }

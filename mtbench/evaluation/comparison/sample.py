@@ -28,6 +28,12 @@ class Sample:
     groups: Labels | None
     averaged: str
 
+    @property
+    def n_clusters(self) -> int:
+        """How many there are, one of two groups being two."""
+        groups = [""] * len(self.clusters) if self.groups is None else self.groups
+        return len(set(zip(groups, self.clusters, strict=True)))
+
 
 def sample_of(values: Values, part: str) -> Sample:
     """``all`` transactions, those of a category, or those of a number of turns, such as ``2-turns``.

@@ -1,6 +1,6 @@
 """Seeds as a second source of variance: one system, trained or run several times.
 
-Transactions tell how a score would move on other targets; runs with other seeds tell how it would move if the same
+Transactions tell how a score would move on other clusters; runs with other seeds tell how it would move if the same
 training were done again. An interval over transactions alone is about one set of weights, not about a method.
 """
 

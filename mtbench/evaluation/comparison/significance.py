@@ -1,6 +1,7 @@
 """Tests of whether two systems differ, on the same transactions.
 
-Decisions rest on `paired_randomisation`, which treats transactions of one final target as one piece of evidence.
+Decisions rest on `paired_randomisation`, which treats the transactions of a cluster as one piece of evidence: those of
+one final target or, where dialogues are designed, of one block.
 `mcnemar` is there because tables of the field have it.
 
 >>> mcnemar(np.array([1.0, 1, 1, 0]), np.array([0.0, 0, 0, 0]))
@@ -59,7 +60,7 @@ def mcnemar(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> McNemar:
     A hit is a fraction where targets tie, so what counts is which of two systems has the larger value: a sign
     test, equal to McNemar's where hits are 0 or 1. How much larger plays no part.
 
-    It takes transactions as independent, which those of one final target are not; its p is then too small.
+    It takes transactions as independent, which those of one cluster are not; its p is then too small.
     Report it if a reader expects it, and decide by `paired_randomisation`.
 
     Args:
@@ -89,14 +90,14 @@ def paired_randomisation(
     """Two-sided test that a mean difference is zero: the signs of whole clusters are flipped at random.
 
     If two systems are alike, then it does not matter which one a cluster's results are said to be of (Fisher's
-    randomisation test, as in Smucker, Allan & Carterette, CIKM 2007; by cluster, because transactions with one
-    final target rise and fall together). p is (b + 1) / (m + 1), b of m random patterns giving a mean at least as
+    randomisation test, as in Smucker, Allan & Carterette, CIKM 2007; by cluster, because its transactions
+    rise and fall together). p is (b + 1) / (m + 1), b of m random patterns giving a mean at least as
     far from 0 as the observed one; with `EXACT` clusters that differ, or fewer, the share of all patterns, which
-    is never below 2 / 2^C.
+    is never below 2 / 2^C (`least_p`).
 
     Args:
         differences: (n,) or (n, k): of n transactions, for k pairs of systems that share the sign patterns.
-        clusters: final target of each transaction, (n,).
+        clusters: of each transaction, (n,).
         groups: category of each, (n,), for the macro average; None for the plain mean. A cluster is a pair
             (group, label), as in `bootstrap`.
         resamples: m, the random sign patterns.
@@ -123,6 +124,15 @@ def paired_randomisation(
         beyond += (np.abs(means) >= np.abs(total) - _ROUNDING * reach).sum(axis=0)
     p = beyond / patterns if exact else (beyond + 1) / (patterns + 1)
     return Randomisation(total, p, patterns, exact)
+
+
+def least_p(clusters: int) -> float:
+    """The smallest p that `paired_randomisation` can come to: all clusters as they are, or all flipped.
+
+    >>> least_p(4), least_p(6)
+    (0.125, 0.03125)
+    """
+    return float(2.0 ** (1 - clusters))
 
 
 def holm(p_values: Sequence[float] | npt.NDArray[Any]) -> Floats:

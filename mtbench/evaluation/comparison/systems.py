@@ -15,7 +15,7 @@ from mtbench.evaluation.comparison.comparable import Result, printable
 
 @dataclass(frozen=True)
 class System:
-    """A model with its options on one proxy, and its results, one for each seed, sorted by it."""
+    """A model with its options on one proxy, and its results, one for each seed, sorted by it; one if it has none."""
 
     name: str
     results: tuple[Result, ...]
@@ -25,17 +25,29 @@ class System:
         """Of the first seed; what is not about the seed is the same in all."""
         return self.results[0].record
 
+    @property
+    def seeds(self) -> tuple[str, ...]:
+        """Of the results; empty for a system that takes none."""
+        return tuple(result.seed for result in self.results if result.seed)
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of what makes it this system. Its name also depends on what it is to be told apart from."""
+        return _key(self.record)
+
 
 def group(results: Iterable[Result]) -> tuple[list[System], list[str]]:
     """Results put together by everything but the seed, sorted by name, and notes on copies left out.
 
+    Results of a system that takes no seed are copies of each other, whatever the seed of the evaluation.
+
     Raises:
-        MtbenchError: two results of one system and one seed that have different values.
+        MtbenchError: two results of one system and one seed, or of none, that have different values.
     """
     problems, notes = Problems("cannot compare"), []
     found: dict[str, dict[str, Result]] = {}
     for result in results:
-        seeds = found.setdefault(json_sha256([_readable(result.record), _details(result.record)]), {})
+        seeds = found.setdefault(_key(result.record), {})
         first = seeds.setdefault(result.seed, result)
         if first is result:
             continue
@@ -45,13 +57,17 @@ def group(results: Iterable[Result]) -> tuple[list[System], list[str]]:
         else:
             problems.add(
                 str(result.folder),
-                f"the same system and seed as {first.folder}, but other values, from another version of mtbench or of "
-                "what it runs on; remove one, or evaluate again",
+                f"the same system{' and seed' * bool(result.seed)} as {first.folder}, but other values, from another "
+                "version of mtbench or of what it runs on; remove one, or evaluate again",
             )
     problems.raise_if_any()
     runs = [tuple(seeds[seed] for seed in sorted(seeds, key=lambda s: (len(s), s))) for seeds in found.values()]
     made = [System(name, run) for name, run in zip(_names([run[0].record for run in runs]), runs, strict=True)]
     return sorted(made, key=lambda system: system.name), notes
+
+
+def _key(record: Mapping[str, Any]) -> str:
+    return json_sha256([_readable(record), _details(record)])
 
 
 def _readable(record: Mapping[str, Any]) -> dict[str, str]:

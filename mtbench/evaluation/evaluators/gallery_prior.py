@@ -24,7 +24,7 @@ import numpy as np
 from mtbench.core.errors import MtbenchError
 from mtbench.core.types import History
 from mtbench.evaluation.cells import cell, cells, hits
-from mtbench.evaluation.evaluators.known_queries import EVERY, EXPECTED, FIRST, KnownQueries
+from mtbench.evaluation.evaluators.known_queries import CUTS, EXPECTED, LAST, KnownQueries
 from mtbench.evaluation.measures import Positions
 from mtbench.evaluation.study import Study
 from mtbench.models.protocol import BLANK
@@ -36,42 +36,52 @@ NOTES = (
     "the choice of images gives away.",
     "Known queries: references of any dialogue of the split. Removed, but for a dialogue's own target, they leave the "
     "gallery smaller by the pool ratio; a model in earnest cannot do that.",
-    f"known@{FIRST}: their share of the first {FIRST} (own references and target aside); chance@{FIRST}: of the "
-    f"gallery. suspicious: chance expects more than {EXPECTED} there, and at most a twentieth of that is there.",
+    f"known@{LAST}: their share of the first {LAST} (own references and target aside); chance@{LAST}: of the gallery. "
+    f"suspicious: among the first {', '.join(map(str, CUTS[:-1]))} or {CUTS[-1]} of all rankings chance expects more "
+    f"than {EXPECTED}, and at most half of that is there.",
 )
 
 
 class GalleryPrior:
-    """Scores without reading the query, and a detector of systems that never return a known query."""
+    """Scores without reading the query, and a detector of systems that hardly ever return a known query."""
 
     def run(self, study: Study) -> dict[str, Any]:
-        """Rows: the query-free rankings, the model, and the model with known queries removed, with its pools."""
+        """Rows: the query-free rankings, the model, and the model with known queries removed, with its pools.
+
+        ``detector`` and ``pools`` are of all categories (``overall``) and ``by_category``, in a mapping of its own, so
+        that no category can take the place of all.
+        """
         (orders, notes), known, own = study.once(_orders), study.once(KnownQueries), study.rows
         scores = {name: hits(positions.take(own)) for name, positions in orders.items()}
         scores["model"] = hits(study.positions)
         scores[_REMOVED] = {**{name: column[own] for name, column in known.hits.items()}, **known.shares(own)}
         rows = cells(study, [({"ranking": name}, values) for name, values in scores.items()])
         names = np.asarray(study.categories, dtype=object)
-        verdicts = {EVERY: known.verdict(own)}
+        overall, pools = known.verdict(own), known.pools
+        by_category: dict[str, Any] = {}
+        _judge(rows[-1], overall, pools["overall"])
         if study is study.whole and len(known.galleries) > 1:
             for category in sorted(known.galleries):
                 some = np.flatnonzero(names == category)
-                verdicts[category] = known.verdict(own[some])
+                by_category[category] = known.verdict(own[some])
                 values = {name: column[some] for name, column in scores[_REMOVED].items()}
                 rows.append(cell(study, values, some, pooled=True, ranking=f"the same, {category}"))
-        pools = {pool["category"]: pool for pool in known.pools}
-        for row, (category, verdict) in zip(rows[-len(verdicts) :], verdicts.items(), strict=True):
-            row["gallery"], row["pool ratio"] = pools[category]["gallery"], pools[category]["pool_ratio"]
-            row["suspicious"] = "yes" if verdict["suspicious"] else "no"
+                _judge(rows[-1], by_category[category], pools["by_category"][category])
         return {
             "n": len(study),
             "seed": study.seed,
-            "suspicious": any(verdict["suspicious"] for verdict in verdicts.values()),
-            "detector": verdicts,
-            "pools": list(pools.values()),
+            "suspicious": any(verdict["suspicious"] for verdict in (overall, *by_category.values())),
+            "detector": {"overall": overall, "by_category": by_category},
+            "pools": pools,
             "rows": rows,
             "notes": [*NOTES, *notes, *known.notes],
         }
+
+
+def _judge(row: dict[str, Any], verdict: Mapping[str, Any], pool: Mapping[str, Any]) -> None:
+    """Add to a row what is no mean over transactions."""
+    row["gallery"], row["pool ratio"] = pool["gallery"], pool["pool_ratio"]
+    row["suspicious"] = "yes" if verdict["suspicious"] else "no"
 
 
 def _orders(study: Study) -> tuple[dict[str, Positions], list[str]]:
