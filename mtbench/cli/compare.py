@@ -94,8 +94,8 @@ def report(found: Mapping[str, Any]) -> str:
         "",
         *_claims(pairs, found["n"]),
         "",
-        f"Intervals: bootstrap over clusters (transactions of one final target, or of one designed block){' and seeds' if several else ''}. p: {over} sign patterns over "
-        "clusters, two-sided.",
+        "Clusters: transactions of one final target, or of one designed block. Intervals: bootstrap over clusters"
+        f"{' and seeds' if several else ''}. p: {over} sign patterns over clusters, two-sided.",
         f"detectable: the difference that would be found in 80% of such tests at p < {found['alpha']}"
         f"{f' / {len(pairs)}, as Holm may ask' if len(pairs) > 1 else ''}.",
     ]

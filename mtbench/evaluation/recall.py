@@ -35,7 +35,7 @@ class Recall:
                 for name, low, high in zip(with_interval, found.low, found.high, strict=True)
             },
             "interval_method": {
-                "kind": "percentile bootstrap over clusters (final targets; of designed dialogues, blocks), within categories",
+                "kind": "percentile bootstrap over clusters (final targets, or designed blocks), within categories",
                 "level": found.level,
                 "clusters": found.n_clusters,
                 "seed": study.seed,

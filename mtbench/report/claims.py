@@ -19,8 +19,8 @@ PAIRS = 21
 """Pairs of systems beyond which `mtbench compare` is named instead: those of seven."""
 
 HOW = (
-    "Paired randomisation over clusters (final targets, or designed blocks), two-sided, after Holm over all pairs; a difference is claimed where its "
-    "interval leaves out 0 too. `mtbench compare` tells more."
+    "Paired randomisation over clusters (final targets, or designed blocks), two-sided, after Holm over all pairs; a "
+    "difference is claimed where its interval leaves out 0 too. `mtbench compare` tells more."
 )
 
 
