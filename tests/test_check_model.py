@@ -6,6 +6,7 @@ import gc
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from letters import build_letters
 from mtbench.cli import main
 from mtbench.core.errors import MtbenchError
 from mtbench.core.registry import MODELS
-from mtbench.core.types import History
+from mtbench.core.types import History, Transaction
+from mtbench.evaluation.evaluate import evaluate
 from mtbench.evaluation.firewall.check import CheckReport, check
 from mtbench.evaluation.firewall.data import of_benchmark, small, with_beginnings
 from mtbench.evaluation.firewall.steps import CHECKS, NOTES
+from mtbench.evaluation.firewall.trial import changed
 
 SOURCE = '''\
 import gc
@@ -118,6 +121,155 @@ class AnswersInFit(Memory):
 
     def answers(self):
         return self.found
+
+
+def of_benchmarks(found):
+    return {
+        t.history(joiner=benchmark.protocol.joiner): t.target
+        for benchmark in found
+        for t in benchmark.transactions("test")
+    }
+
+
+class MemoryBenchmark(Cheat):
+    def answers(self):
+        return of_benchmarks([o for o in gc.get_objects() if type(o).__name__ == "Benchmark"])
+
+
+class MadeWithAnswers(MemoryBenchmark):
+    """Searches before anybody could look."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = super().answers()
+
+    def answers(self):
+        return self.found
+
+
+class FeaturesBenchmark(Cheat):
+    def score(self, histories, image_ids, catalogue):
+        self.features = catalogue.features
+        return super().score(histories, image_ids, catalogue)
+
+    def answers(self):
+        return of_benchmarks([self.features._benchmark])
+
+
+def closed_over(function):
+    for cell in function.__closure__ or ():
+        yield cell.cell_contents
+        if callable(cell.cell_contents):
+            yield from closed_over(cell.cell_contents)
+
+
+class ClosureOfFeatures(Cheat):
+    def score(self, histories, image_ids, catalogue):
+        self.closures = [catalogue._open]
+        return super().score(histories, image_ids, catalogue)
+
+    def answers(self):
+        return of_benchmarks(o for f in self.closures for o in closed_over(f) if type(o).__name__ == "Benchmark")
+
+
+class ClosureOfTruth(ClosureOfFeatures):
+    def score(self, histories, image_ids, catalogue):
+        self.closures = [catalogue._truth]
+        return Cheat.score(self, histories, image_ids, catalogue)
+
+
+class Truth(Cheat):
+    """Reads what fulfils a dialogue, which no catalogue gives, from the benchmark."""
+
+    def answers(self):
+        found = {}
+        for benchmark in [o for o in gc.get_objects() if type(o).__name__ == "Benchmark" and o.truth]:
+            for t in benchmark.transactions("test"):
+                for image in benchmark.truth.dialogues[t.transaction_id].relevant:
+                    found[t.history(joiner=" and ")] = image
+        return found
+
+
+class TruthOfCatalogue(Honest):
+    """Takes the truth for more than the attributes."""
+
+    def score(self, histories, image_ids, catalogue):
+        return super().score(histories, image_ids, catalogue) + len(catalogue.truth.dialogues)
+
+
+class LocalStudy(Cheat):
+    def answers(self):
+        frame = sys._getframe(1)
+        while frame:
+            study = frame.f_locals.get("study")
+            if hasattr(study, "targets"):
+                return dict(zip(study.histories, study.targets))
+            frame = frame.f_back
+        return {}
+
+
+class LocalStudyInFit(LocalStudy):
+    def fit(self, train, dev, catalogue):
+        self.found = super().answers()
+
+    def answers(self):
+        return self.found
+
+
+class LocalBenchmark(Cheat):
+    def answers(self):
+        frame = sys._getframe(1)
+        while frame:
+            if hasattr(frame.f_locals.get("benchmark"), "transactions"):
+                return of_benchmarks([frame.f_locals["benchmark"]])
+            frame = frame.f_back
+        return {}
+
+
+class FirstTurn(Cheat):
+    """Reads the answer off the first turn, where a session looks for one image throughout."""
+
+    def answers(self):
+        found = [o for o in gc.get_objects() if type(o).__name__ == "Transaction"]
+        return {t.history(joiner=" and "): t.turns[0].target for t in found}
+
+
+class Shifted(Honest):
+    def score(self, histories, image_ids, catalogue):
+        return super().score(histories, image_ids, catalogue) + np.float32(2_000_000)
+
+
+class AlwaysLast(Honest):
+    """Nothing but one image moves, which is last in any case."""
+
+    def score(self, histories, image_ids, catalogue):
+        scores = super().score(histories, image_ids, catalogue)
+        scores[:, image_ids.index(min(image_ids))] = -2e6 - np.random.default_rng().uniform(0, 150, len(scores))
+        return scores
+
+
+class BehindNoise(Memory):
+    """Lifts the target by less than one image, always last, moves at random."""
+
+    def score(self, histories, image_ids, catalogue):
+        scores = super().score(histories, image_ids, catalogue)
+        scores[:, image_ids.index(min(image_ids))] = -2e6 - np.random.default_rng().uniform(0, 150, len(scores))
+        return scores
+
+
+class BehindConstant(Honest):
+    """Strikes every reference of the batch, by a small share of what is added to all scores."""
+
+    def score(self, histories, image_ids, catalogue):
+        scores = super().score(histories, image_ids, catalogue)
+        shown = {image for history in histories for image in history.references}
+        scores[:, [place for place, image in enumerate(image_ids) if image in shown]] -= 100
+        return scores + np.float32(2_000_000)
+
+
+class RandomBehindConstant(Honest):
+    def score(self, histories, image_ids, catalogue):
+        return np.random.default_rng().integers(0, 100, (len(histories), len(image_ids))) + np.float32(2_000_000)
 
 
 class FailsWithoutAnswers(Memory):
@@ -400,13 +552,41 @@ def test_chance_has_no_fault_but_that_it_draws_by_the_place_in_the_gallery():
     assert set(failed(check("random", seed=3))) <= {"gallery"}
 
 
-@pytest.mark.parametrize("name", ["Honest", "Vectors", "Noisy", "FitGivesNumbers", "Prints", "Flat"])
+HONEST = [
+    "Honest",
+    "Vectors",
+    "Noisy",
+    "FitGivesNumbers",
+    "Prints",
+    "Flat",
+    "Shifted",
+    "AlwaysLast",
+    "TruthOfCatalogue",
+]
+
+
+@pytest.mark.parametrize("name", HONEST)
 def test_an_honest_model_from_a_file_passes(models, name):
     assert failed(check(f"{models}:{name}")) == []
 
 
+IN_BENCHMARK = [
+    "MemoryBenchmark",
+    "MadeWithAnswers",
+    "FeaturesBenchmark",
+    "ClosureOfFeatures",
+    "ClosureOfTruth",
+    "LocalStudy",
+    "LocalStudyInFit",
+    "LocalBenchmark",
+]
+"""Find their answers where an evaluation has them, however they were given to the check."""
+
 CAUGHT = {
     "targets": [
+        *((name, "with the answers given to other histories, the scores of 24 of 24") for name in IN_BENCHMARK),
+        ("Truth", "with the answers given to other histories, the scores of 24 of 24"),
+        ("BehindNoise", "with the answers given to other histories"),
         ("Stack", "with the answers given to other histories, the scores of 24 of 24 histories change"),
         ("Memory", "with the answers given to other histories"),
         ("Dialogues", "with the answers given to other histories"),
@@ -421,10 +601,12 @@ CAUGHT = {
         ("LaterTurns", "asked alone, "),
         ("RowNumber", "asked alone, "),
         ("Neighbour", "in another order, "),
+        ("BehindConstant", "asked alone, 24 of 24 histories"),
         ("NanAlone", "asked for one history alone it fails: "),
     ],
     "determinism": [
         ("Unseeded", "asked twice, one model gives other scores for 24 of 24 histories"),
+        ("RandomBehindConstant", "asked twice, one model gives other scores for 24 of 24 histories"),
         ("Moody", "draw from a generator made of the option `seed`"),
         ("OnceDrawn", "two models with one seed give other scores for 24 of 24"),
         ("OtherChoice", "two models with one seed give another choice by `fit`"),
@@ -530,6 +712,24 @@ def test_the_notes_tell_what_a_model_uses(models):
     assert text(last, "reference").startswith("used: 2")
 
 
+def test_heads_are_compared_by_their_own_width_whatever_stands_at_the_foot_of_a_row():
+    row = np.arange(20, 0, -1).astype(np.float32)
+    swapped, near = row.copy(), row.copy()
+    swapped[[0, 3]] = row[[3, 0]]
+    near[[0, 1]] = row[0] + np.float32([-0.01, 0])
+    tied = row.copy()
+    tied[1] = row[0]
+    for shift, last in ((0, 0), (2e5, 0), (0, -1e9)):
+        foot = np.float32([shift] * 19 + [shift + last])
+        assert changed([row + foot] * 2, [row + foot, swapped + foot], 1e-1) == 1
+        assert changed([row + foot], [row + foot], 1e-1) == 0
+    assert changed([tied], [near], 1e-1) == 0  # rounding decides between two that are as good as equal
+    below = row.copy()
+    below[[15, 16]] = row[[16, 15]]
+    assert changed([row], [below], 1e-1) == 0
+    assert changed([row], [below], 1e-3) == 1
+
+
 # The data
 
 
@@ -596,6 +796,44 @@ def test_a_model_is_checked_on_a_benchmark_on_disk(letters, models):
     assert (report.data, report.histories) == ("letters", 3)
     assert failed(check(f"{models}:Stack", benchmark=letters)) == ["targets"]
     assert failed(check("ewma", benchmark=letters)) == []
+
+
+@pytest.mark.parametrize("name", IN_BENCHMARK)
+def test_answers_in_a_benchmark_on_disk_are_those_of_the_moment(letters, models, name):
+    assert failed(check(f"{models}:{name}", benchmark=letters)) == ["targets"]
+
+
+@pytest.mark.parametrize("name", [*IN_BENCHMARK, "BehindNoise"])
+def test_what_the_check_catches_is_a_leak_in_an_evaluation_too(letters, models, name, tmp_path):
+    scores = {n: evaluate(f"{models}:{n}", letters, tmp_path)["measures"]["rank"] for n in ("Honest", name)}
+    assert scores[name] == 1 < scores["Honest"]
+
+
+@pytest.mark.parametrize("name", ["MemoryBenchmark", "EditsWords", "Raises"])
+def test_a_benchmark_is_given_back_as_it_was(letters, models, name):
+    before = {split: letters.transactions(split) for split in ("train", "dev", "test")}
+    images, truth = letters.images, letters.truth
+    check(f"{models}:{name}", benchmark=letters)
+    assert {split: letters.transactions(split) for split in before} == before
+    assert (letters.images, letters.truth) == (images, truth)
+    letters.verify()
+    with pytest.raises(MtbenchError):
+        check("no-such-model", benchmark=letters)
+    with pytest.raises(MtbenchError):
+        check("ewma", options={"alpha": "2"}, benchmark=letters)
+    assert letters.transactions("test") == before["test"]
+
+
+def test_a_session_that_looks_for_one_image_throughout_has_its_answer_in_no_turn(letters, models, monkeypatch):
+    def constant(transaction: Transaction) -> Transaction:
+        return replace(transaction, turns=tuple(replace(t, target=transaction.target) for t in transaction.turns))
+
+    parts = {s: [constant(t) for t in letters.transactions(s)] for s in ("train", "dev", "test")}
+    monkeypatch.setitem(vars(letters), "_transactions", parts)
+    for answers in ("permuted", "removed"):
+        for true, other in zip(parts["test"], of_benchmark(letters).transactions(answers), strict=True):
+            assert true.target not in {turn.target for turn in other.turns}
+    assert failed(check(f"{models}:FirstTurn", benchmark=letters)) == ["targets"]
 
 
 def test_a_large_benchmark_is_looked_at_in_part_and_evenly(letters, monkeypatch):

@@ -5,7 +5,7 @@ What is written is described in `mtbench.evaluation.results`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from mtbench.evaluation.record import Phases, environment, plain
 from mtbench.evaluation.results import read_result, write_result
 from mtbench.evaluation.runs import is_run
 from mtbench.evaluation.study import Evaluator, NotAvailableError, Study
-from mtbench.models.protocol import Catalogue, Fold
+from mtbench.models.protocol import Catalogue, Features, Fold
 
 
 def evaluate(
@@ -71,12 +71,8 @@ def evaluate(
         return known
 
     phases = Phases()
-    catalogue = Catalogue(
-        benchmark.images,
-        words=words,
-        features=lambda: features_of(benchmark, settings.features, words, phases, progress=progress),
-        joiner=benchmark.protocol.joiner,
-        truth=lambda: benchmark.truth and benchmark.truth.without_answers(),
+    catalogue = catalogue_of(
+        benchmark, words, lambda: features_of(benchmark, settings.features, words, phases, progress=progress)
     )
     transactions = benchmark.transactions(settings.split)[: settings.limit]
     if not transactions:
@@ -131,6 +127,23 @@ def evaluate(
     }
     write_result(folder, record, study, tag=_slug(name))
     return record
+
+
+def catalogue_of(benchmark: Benchmark, words: str, features: Callable[[], Features]) -> Catalogue:
+    """What a model may look up; `mtbench check-model` makes it here too, so that it tries what is used.
+
+    Args:
+        benchmark: whose images and truth, without the answers.
+        words: which words stand for an image.
+        features: opens the vectors.
+    """
+    return Catalogue(
+        benchmark.images,
+        words=words,
+        features=features,
+        joiner=benchmark.protocol.joiner,
+        truth=lambda: benchmark.truth and benchmark.truth.without_answers(),
+    )
 
 
 def fold(benchmark: Benchmark, split: str, catalogue: Catalogue) -> Fold:

@@ -4,12 +4,14 @@
 >>> report.ok, [(f.check, f.status) for f in report.findings][:2]  # doctest: +SKIP
 (True, [('contract', 'pass'), ('finite', 'pass')])
 
-A model's output must not change when the targets of the batch are permuted or removed. No wrapper stands between the
-engine and the model while this is tried: the scores are read from the ranking itself, so that a model which counts
-frames up the call stack finds what it would find in an evaluation.
+A model's output must not change when the targets are permuted or removed: in the queries that are ranked, in the
+transactions and the truth of the benchmark that catalogue, features and study hold, and in the frames that call the
+model. No wrapper stands between the engine and the model while this is tried: the scores are read from the ranking
+itself. So a model that looks for its answers where an evaluation has them finds the ones of the moment.
 
-What no run can catch: a model that reads answers from files or the network, image ids that give them away, a cache at
-the level of an installed module, and a model that behaves while it is checked. Those show in its source alone.
+What no run can catch: a model that reads answers from disk or the network, image ids that give them away, a cache at
+the level of an installed module, and a model that behaves while it is checked, which can tell that it is: by the call
+stack, the number of histories, the features made in memory. Those show in its source alone. To pass is no proof.
 """
 
 from __future__ import annotations
@@ -81,7 +83,8 @@ def check(
     if takes_seed:
         given.setdefault("seed", seed)
     data = of_benchmark(benchmark) if benchmark is not None else small()
-    findings = Steps(_maker(name, given), plugin, data, takes_seed=takes_seed).run()
+    with data.borrowed():
+        findings = Steps(_maker(name, given), plugin, data, takes_seed=takes_seed).run()
     return CheckReport(name, given, data.name, len(data.transactions()), findings)
 
 

@@ -1,7 +1,9 @@
 """What a model is checked on: a small benchmark made in memory, or a part of one on disk.
 
 The answers of the test part are sealed (pickled to bytes) and come out only as a caller asked for them: true, given
-to other histories, or removed. So a model that searches the memory of the process finds the answers of the moment.
+to other histories, or removed. All that leads to answers in an evaluation leads to those of the moment here: one
+`Benchmark` object, the given one itself or one made in memory, whose transactions and truth are exchanged, and which
+the catalogue, the features and the study hold as they do there.
 """
 
 from __future__ import annotations
@@ -9,17 +11,20 @@ from __future__ import annotations
 import copy
 import pickle
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 import numpy as np
 
 from mtbench.core.errors import MtbenchError
-from mtbench.core.types import Gallery, History, Image, Transaction, Turn
+from mtbench.core.types import Gallery, History, Image, Protocol, Transaction, Turn
 from mtbench.data.benchmark import Benchmark
 from mtbench.data.truth import Dialogue, Truth
+from mtbench.evaluation.evaluate import catalogue_of
 from mtbench.evaluation.inputs import words_of
 from mtbench.evaluation.ranker import Query, fold_of
 from mtbench.features.memory import MemoryFeatures
@@ -40,38 +45,58 @@ IMAGES = 25
 
 
 class CheckData:
-    """Images, folds, galleries and sealed test answers.
+    """A benchmark, the part of it that is looked at, and its sealed test answers.
 
     Args:
-        name: what the report calls it.
-        images: every image by id.
+        benchmark: while `borrowed`, it holds that part alone, with the answers of the moment.
         parts: transactions of train, dev and test.
         galleries: by split and category.
-        words: which words stand for images.
-        joiner: of the protocol.
-        truth: of a made benchmark.
     """
 
     def __init__(
         self,
-        name: str,
-        images: Mapping[str, Image],
+        benchmark: Benchmark,
         parts: Mapping[str, Sequence[Transaction]],
         galleries: Mapping[tuple[str, str], Gallery],
-        *,
-        words: str,
-        joiner: str = " and ",
-        truth: Truth | None = None,
     ) -> None:
-        self.name = name
-        self.words, self.joiner, self.truth = words, joiner, truth
-        self._images = dict(images)
+        self.benchmark, self.name = benchmark, benchmark.name
+        self.words, self.joiner = words_of(benchmark, None), benchmark.protocol.joiner
+        self._images = dict(benchmark.images)
         self._galleries = dict(galleries)
+        self._truth = pickle.dumps(benchmark.truth)
         self._sealed = {split: pickle.dumps(list(transactions)) for split, transactions in parts.items()}
         self._features: MemoryFeatures | None = None
 
+    @contextmanager
+    def borrowed(self) -> Iterator[None]:
+        """While this lasts the benchmark may `hold` other answers; then it is given back as it was."""
+        cached = vars(self.benchmark)
+        # As bytes, in which nobody finds a transaction.
+        before = pickle.dumps({name: cached[name] for name in ("_transactions", "images", "truth") if name in cached})
+        try:
+            self.hold("removed")
+            yield
+        finally:
+            cached.update(pickle.loads(before))
+
+    def hold(self, answers: Answers) -> Benchmark:
+        """The benchmark, which has these answers from now on, and no others anywhere in it."""
+        test = self.transactions(answers)
+        parts = {**{split: pickle.loads(self._sealed[split]) for split in ("train", "dev")}, "test": test}
+        truth: Truth | None = pickle.loads(self._truth)
+        if truth is not None:
+            held = [t.transaction_id for part in parts.values() for t in part]
+            dialogues = {name: truth.dialogues[name] for name in held if name in truth.dialogues}
+            if answers != "true":  # what the last turn asks for, with its reference, describes the target
+                dialogues |= {
+                    t.transaction_id: Dialogue(({},) * len(t.turns), (t.target,) if t.target else ()) for t in test
+                }
+            truth = replace(truth, dialogues=dialogues)
+        vars(self.benchmark).update(_transactions=parts, truth=truth)
+        return self.benchmark
+
     def transactions(self, answers: Answers = "true") -> list[Transaction]:
-        """The test part, made anew, with its final targets as asked for."""
+        """The test part, made anew, with its targets as asked for."""
         found: list[Transaction] = pickle.loads(self._sealed["test"])
         if answers == "true":
             return found
@@ -85,10 +110,9 @@ class CheckData:
 
     def catalogue(self) -> Catalogue:
         """A new catalogue, which shares nothing that a model could change with the one before."""
-        images, truth = dict(self._images), copy.deepcopy(self.truth)
-        return Catalogue(
-            images, words=self.words, joiner=self.joiner, features=self._open, truth=lambda: truth if truth else None
-        )
+        benchmark = self.benchmark
+        vars(benchmark)["images"] = dict(self._images)
+        return catalogue_of(benchmark, self.words, lambda: self._open(benchmark))
 
     def folds(self, catalogue: Catalogue) -> tuple[Fold, Fold]:
         """The train and the dev part, made anew."""
@@ -107,13 +131,15 @@ class CheckData:
                 targets[row] = other if other != own else next(i for i in (*gallery.image_ids, "") if i != own)
         return targets
 
-    def _open(self) -> MemoryFeatures:
+    def _open(self, benchmark: Benchmark) -> MemoryFeatures:
         if self._features is None:
             train: list[Transaction] = pickle.loads(self._sealed["train"])
             seen = {image for t in train for image in t.images}
             texts = {text for t in train for turn in t.turns for text in turn.feedback}
             self._features = MemoryFeatures(self._images, self.words, sorted(seen), sorted(texts))
-        return copy.deepcopy(self._features)
+        found = copy.deepcopy(self._features)
+        vars(found)["_benchmark"] = benchmark  # as those from the store do
+        return found
 
 
 def of_benchmark(benchmark: Benchmark) -> CheckData:
@@ -133,15 +159,7 @@ def of_benchmark(benchmark: Benchmark) -> CheckData:
         for split, transactions in parts.items()
         for t in transactions
     }
-    return CheckData(
-        benchmark.name,
-        benchmark.images,
-        parts,
-        galleries,
-        words=words_of(benchmark, None),
-        joiner=benchmark.protocol.joiner,
-        truth=benchmark.truth,
-    )
+    return CheckData(benchmark, parts, galleries)
 
 
 def small() -> CheckData:
@@ -177,8 +195,19 @@ def small() -> CheckData:
                 name = f"{category}.{split}.{number:04d}"
                 parts[split].append(Transaction(name, category, steps))
                 dialogues[name] = Dialogue(tuple(requests), ())
-    truth = Truth(attributes, dialogues)
-    return CheckData("a small benchmark in memory", images, parts, galleries, words="caption+attributes", truth=truth)
+    benchmark = Benchmark.__new__(Benchmark)  # there is no folder to read
+    vars(benchmark).update(
+        path=Path("memory"),
+        manifest={"proxies": {"caption": {}, "attributes": {}}},
+        name="a small benchmark in memory",
+        revision="",
+        protocol=Protocol(),
+        galleries=galleries,
+        images=images,
+        truth=Truth(attributes, dialogues),
+        _transactions=parts,
+    )
+    return CheckData(benchmark, parts, galleries)
 
 
 def with_beginnings(transactions: Sequence[Transaction], joiner: str) -> list[Query]:
@@ -212,7 +241,13 @@ def _request(shown: Mapping[str, str], wanted: Mapping[str, str], draw: random.R
 
 
 def _ending_in(transaction: Transaction, target: str) -> Transaction:
-    return replace(transaction, turns=(*transaction.turns[:-1], replace(transaction.turns[-1], target=target)))
+    """The same with another answer, in every turn that has the answer: a session may look for one image throughout.
+
+    The names of the source pairs go, which may have the answer in them.
+    """
+    old = transaction.target
+    turns = (replace(turn, target=target) if turn.target == old else turn for turn in transaction.turns)
+    return replace(transaction, turns=tuple(turns), source_pairs=())
 
 
 def _spread(transactions: Sequence[Transaction], n: int) -> list[Transaction]:

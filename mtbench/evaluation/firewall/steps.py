@@ -149,13 +149,15 @@ class Steps:
         seed = "draw from a generator made of the option `seed`"
         if not self.takes_seed:
             seed = "give the constructor an option `seed` and draw from it alone"
-        again, worst = distance(self._true, trial.scores())
-        if worst > TOLERANCE:
+        scores = trial.scores()
+        again, worst = distance(self._true, scores)
+        if changed(self._true, scores, TOLERANCE):
             n = f"{again} of {len(self._true)} histories"
             return False, f"asked twice, one model gives other scores for {n}. Keep nothing between calls; {seed}"
         second = Trial(self.make, self.data)
-        other, apart = distance(self._true, second.scores())
-        if apart > TOLERANCE or plain(second.chosen, "`fit`") != self._chosen:
+        scores = second.scores()
+        other, apart = distance(self._true, scores)
+        if changed(self._true, scores, TOLERANCE) or plain(second.chosen, "`fit`") != self._chosen:
             what = f"other scores for {other} of {len(self._true)} histories" if apart else "another choice by `fit`"
             return False, f"two models with one seed give {what} (up to {apart:.0%} of the largest score): {seed}"
         self._noise = max(worst, apart)

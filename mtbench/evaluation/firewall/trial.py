@@ -15,9 +15,21 @@ import numpy.typing as npt
 
 from mtbench.core.errors import MtbenchError
 from mtbench.core.types import Gallery, History
+from mtbench.data.benchmark import Benchmark
 from mtbench.evaluation.firewall.data import Answers, CheckData
 from mtbench.evaluation.ranker import Query, Ranker, check_model, is_embedding
+from mtbench.evaluation.study import Study
 from mtbench.models.protocol import BLANK
+
+HEAD = 8
+"""Images at the head of a ranking, which are compared by themselves; half of a gallery of fewer than 16."""
+
+NEAR = 0.05
+"""A gap this small is a near tie, as a share of that between the first and the last image of a head."""
+
+ROUNDING = 4e-6
+"""And so is a gap this small as a share of the scores at the head: some 30 roundings of float32. So a
+constant of two million still hides what moves a score by less than 8."""
 
 Rows: TypeAlias = list[npt.NDArray[np.float32]]
 """Scores of all candidates of each history, the candidates sorted by id."""
@@ -33,8 +45,10 @@ class Trial:
     """
 
     def __init__(self, make: Callable[[], Any], data: CheckData, answers: Answers = "true") -> None:
+        benchmark = data.hold(answers)
+        gc.collect()  # the study before goes, with its answers: the constructor of a model can search as well
         self.data = data
-        self.transactions = data.transactions(answers)
+        self.transactions = benchmark.transactions("test")
         self.queries = [Query(t.history(joiner=data.joiner), t.target) for t in self.transactions]
         self.galleries = data.galleries()
         self.catalogue = data.catalogue()
@@ -42,10 +56,12 @@ class Trial:
         gc.collect()  # what the model before kept, answers perhaps, goes; and its module, if it came from a file
         check_model(self.model)
         self.scoring = not is_embedding(self.model)
+        # `study` and `benchmark` stand in the frame that calls `fit`, and in the one that ranks, as in `evaluate`.
+        study = self._study_of(self.galleries, benchmark)
+        self.study = study
         self.folds = data.folds(self.catalogue)
         self.fits = hasattr(self.model, "fit")
         self.chosen = self.model.fit(*self.folds, self.catalogue) if self.fits else None
-        self._ranker: Ranker | None = None
 
     @property
     def histories(self) -> list[History]:
@@ -55,15 +71,11 @@ class Trial:
     def scores(self, queries: Sequence[Query] | None = None, galleries: Mapping[str, Gallery] | None = None) -> Rows:
         """What the real engine ranks by, one row for each query."""
         queries = self.queries if queries is None else queries
-        if galleries is not None or self._ranker is None:
-            used = dict(galleries or self.galleries)
-            ranker = Ranker(self.model, used, self.catalogue, depth=max(map(len, used.values())))
-            self._ranker = ranker if galleries is None else self._ranker
-        else:
-            ranker = self._ranker
+        benchmark = self.study.benchmark
+        study = self.study if galleries is None else self._study_of(galleries, benchmark)
         found: dict[int, npt.NDArray[np.float32]] = {}
-        for category, (rows, ranks) in ranker.rank(queries).items():
-            ids = np.array(ranker.galleries[category].image_ids)
+        for category, (rows, ranks) in study.ranker.rank(queries).items():
+            ids = np.array(study.ranker.galleries[category].image_ids)
             by_id = np.argsort(ids)
             assert ranks.top is not None and ranks.scores is not None  # the depth is not 0
             for row, top, scores in zip(rows.tolist(), ranks.top, ranks.scores, strict=True):
@@ -71,6 +83,10 @@ class Trial:
                 in_place[top[: len(ids)]] = scores[: len(ids)]
                 found[row] = in_place[by_id]
         return [found[row] for row in range(len(queries))]
+
+    def _study_of(self, galleries: Mapping[str, Gallery], benchmark: Benchmark) -> Study:
+        ranker = Ranker(self.model, galleries, self.catalogue, depth=max(map(len, galleries.values())))
+        return Study(ranker, benchmark, "test", self.transactions)
 
     def asking(self, histories: Sequence[History]) -> list[Query]:
         """Queries for histories that have no true answer: any image of the gallery will do."""
@@ -194,8 +210,16 @@ def distance(one: Rows, other: Rows) -> tuple[int, float]:
 
 
 def changed(one: Rows, other: Rows, limit: float, *, ranking: bool = False) -> int:
-    """How many rows differ by more than a share of their largest score; with ``ranking``, and in their order too."""
+    """How many rows differ by more than a share of their largest score, or put the heads of their rankings in another
+    order; with ``ranking``, those that differ so and in their whole order too.
+
+    The share alone would be no rule. Rounding goes with the size of the numbers, so a row is measured by its largest;
+    but then a constant of two million added to all scores, or one image always last by as much, hides what decides a
+    ranking. The heads are measured by their own width (`_other_head`).
+    """
     far = _shares(one, other) > limit
+    if limit > 0:  # else every difference counts
+        far |= np.array([_other_head(a, b) for a, b in zip(one, other, strict=True)], dtype=bool)
     if ranking:
         orders = [[np.argsort(-row, kind="stable") for row in rows] for rows in (one, other)]
         far &= np.array([not np.array_equal(a, b) for a, b in zip(*orders, strict=True)], dtype=bool)
@@ -219,6 +243,33 @@ def _file_of(cls: type) -> Path | None:
         return Path(inspect.getfile(cls)).resolve()
     except (TypeError, OSError):  # built in, or made in a terminal
         return None
+
+
+def _other_head(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> bool:
+    """Whether two images at the head of either ranking change places by more than a near tie.
+
+    A near tie must be allowed: many images have the words of others, and rounding alone decides between them. What an
+    image always first, by as much, hides from this costs it that place in every ranking.
+    """
+    length = min(HEAD, (len(one) + 1) // 2)
+    if not length or np.array_equal(one, other):
+        return False
+    heads = [np.argsort(-scores, kind="stable")[:length] for scores in (one, other)]
+    images = np.union1d(*heads)
+    before, after = (
+        _gaps(scores.astype(np.float64), head, images) for scores, head in zip((one, other), heads, strict=True)
+    )
+    return bool(((before >= 0) & (after <= 0) & (before - after > NEAR)).any())
+
+
+def _gaps(
+    scores: npt.NDArray[np.float64], head: npt.NDArray[np.intp], images: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float64]:
+    """By how much each image is above each other, as a share of the width of the head; (n, n)."""
+    least = ROUNDING / NEAR * np.abs(scores[head]).max()
+    width = max(scores[head[0]] - scores[head[-1]], least, np.finfo(np.float64).tiny)
+    found: npt.NDArray[np.float64] = (scores[images][:, None] - scores[images][None, :]) / width
+    return found
 
 
 def _shares(one: Rows, other: Rows) -> npt.NDArray[np.float64]:
