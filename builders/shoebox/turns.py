@@ -1,7 +1,7 @@
 """The earlier turns of a dialogue: where the hidden wishes are asked for, and which images are shown there.
 
 These images tell nothing about the target beyond the wishes: each is drawn from the whole gallery, without the images
-that no dialogue of the block shows, among those that lack what is asked for and have what was asked for just before. The
+that no dialogue of the block shows, among those that lack what is asked for and have what was asked for just before. A
 first image of a rollback is the exception: it looks like the target but for what is asked for, and may be the target of
 another dialogue of its block.
 """
