@@ -18,10 +18,10 @@ setup: .venv/.installed
 # Draw a data set, build a benchmark from it, evaluate every model that needs no training, on words and on pixels;
 # study how three of them use the history, and put it all on a page.
 demo: setup
-	@rm -rf $(DEMO)/shoebox $(DEMO)/studies
+	@rm -rf $(DEMO)/shoebox $(DEMO)/pixels $(DEMO)/studies
 	$(BIN)/mtbench build shoebox --raw $(DEMO)/raw --out $(DEMO)/shoebox
 	$(BIN)/mtbench encode $(DEMO)/shoebox --encoder pixels
-	$(BIN)/mtbench evaluate last-turn ewma --benchmark $(DEMO)/shoebox --features pixels
+	$(BIN)/mtbench evaluate last-turn ewma --benchmark $(DEMO)/shoebox --features pixels --out $(DEMO)/pixels
 	$(BIN)/mtbench evaluate random last-turn avg cat ewma bm25 lookup --benchmark $(DEMO)/shoebox
 	$(BIN)/mtbench compare $(DEMO)/shoebox/results --baseline bm25
 	$(BIN)/mtbench evaluate last-turn ewma bm25 --benchmark $(DEMO)/shoebox --evaluator all --out $(DEMO)/studies --json > $(DEMO)/studies.json
