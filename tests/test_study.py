@@ -353,7 +353,14 @@ def test_clean_and_leaked_transactions_are_studied_side_by_side(tmp_path: Path) 
         evaluate("lookup", leaking, tmp_path / "results", Settings(clean="egde"))
 
 
-def test_an_exception_in_somebodys_model_is_one_line_with_its_place(letters: Benchmark, tmp_path: Path) -> None:
-    (tmp_path / "bad.py").write_text("class Bad:\n    def score(self, h, i, c):\n        return 1 / 0\n")
-    with pytest.raises(MtbenchError, match=r"Bad: ZeroDivisionError: division by zero \(.*bad.py, line 3, in score\)"):
-        evaluate(f"{tmp_path / 'bad.py'}:Bad", letters, tmp_path / "results")
+@pytest.mark.parametrize(
+    ("line", "what"), [("return 1 / 0", "ZeroDivisionError: division by zero"), ("raise SystemExit", "SystemExit")]
+)
+def test_an_exception_in_somebodys_model_is_one_line_with_its_place(
+    letters: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, what: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bad.py").write_text(f"class Bad:\n    def score(self, h, i, c):\n        {line}\n")
+    for name in ("bad.py:Bad", f"{tmp_path / 'bad.py'}:Bad"):
+        with pytest.raises(MtbenchError, match=rf"Bad: {what} \(.*bad.py, line 3, in score\)"):
+            evaluate(name, letters, tmp_path / "results")

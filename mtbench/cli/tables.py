@@ -96,7 +96,7 @@ def result_table(records: Sequence[Mapping[str, Any]]) -> str:
         f"{first['benchmark']}, revision {first['revision'][:12]}, {first['split']}: "
         f"{first['n']:,} transactions{limited} ({by_turns})",
         f"gallery {first['protocol']['gallery']}, {images:,} images, own references kept; {averaged}in %, expected "
-        f"over ties; intervals: bootstrap over final targets, seed {first['seed']}",
+        f"over ties; intervals: bootstrap over clusters, seed {first['seed']}",
         "",
         table([[cell(record) for cell in columns.values()] for record in records], list(columns)),
         "",

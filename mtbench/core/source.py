@@ -37,10 +37,10 @@ def blame(*plugins: type | None) -> Iterator[None]:
         yield
     except MtbenchError:
         raise
-    except Exception as error:
-        files = {inspect.getsourcefile(plugin): plugin for plugin in plugins if plugin and _is_foreign(plugin)}
+    except (Exception, SystemExit) as error:
+        files = {Path(inspect.getfile(plugin)).resolve() for plugin in plugins if plugin and _is_foreign(plugin)}
         for frame in reversed(traceback.extract_tb(error.__traceback__)):
-            if frame.filename in files:
+            if Path(frame.filename).resolve() in files:
                 what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
                 raise MtbenchError(f"{what} ({frame.filename}, line {frame.lineno}, in {frame.name})") from error
         raise

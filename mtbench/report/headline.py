@@ -38,7 +38,7 @@ def headline(found: Gathered, canvas: Canvas) -> Section:
     macro = len(found.first["by_category"]) > 1
     averaged = f"Macro averages over {len(found.first['by_category'])} categories. " if macro else ""
     notes = [
-        f"{averaged}Expected over ties, own references kept; 95% intervals: bootstrap over final targets.",
+        f"{averaged}Expected over ties, own references kept; 95% intervals: bootstrap over clusters.",
         "mean: of R@5 and R@8. rank: median of expected ranks. ties: the mean if every tie went against the target, "
         "and if for it. excl.: the mean with the images already shown left out.",
     ]

@@ -61,7 +61,7 @@ def turns_section(found: Gathered, canvas: Canvas) -> Section:
             for n in order
         )
         panels.append(canvas.panel("Leaks: seen in train or dev, %", f"Leaks, in per cent. {said}", draw))
-    notes = ["Categories are pooled here; bands: 95% intervals, bootstrap over final targets."]
+    notes = ["Categories are pooled here; bands: 95% intervals, bootstrap over clusters."]
     if few:
         notes.append(f"Hollow: fewer than {FEW} transactions, which carry no claim; bands may reach beyond the plot.")
     if leaks and len(panels) == 2:

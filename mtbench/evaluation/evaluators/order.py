@@ -29,7 +29,7 @@ MEASURES = ("RBO", "R@5", "reordered R@5", "change", "flips")
 NOTES = (
     "all turns: any turn may come last. earlier turns: the last one stays, which is the fair question for a model that "
     "leans on the last reference; it takes three turns.",
-    f"RBO: overlap of the first {DEPTH} images with those of the original order (p = 0.9): 1 for the same ranking. "
+    f"RBO: overlap of the first {DEPTH} images with those of the original order (p = 0.9): 100% for the same ranking. "
     "flips: share of orders that gain or lose the hit R@5. change: R@5 reordered minus original, paired.",
     f"Means over the orders of a transaction first, at most {ORDERS - 1} beside the original, then over transactions.",
     AVERAGES,
