@@ -59,7 +59,9 @@ def encode(
     show_default=True,
     help="The leak that parts clean from leaked transactions: edge, last-edge, final-target, image, ...",
 )
-@click.option("--features", default="tfidf", show_default=True, help="Features that `mtbench encode` made; A+B joins.")
+@click.option(
+    "--features", help="Features that `mtbench encode` made; A+B joins. [default: the checkpoint's, else tfidf]"
+)
 @click.option("--words", help="caption, attributes or caption+attributes. [default: all there are]")
 @SPLIT
 @SET
@@ -72,7 +74,7 @@ def evaluate(
     benchmark: Path,
     evaluators: Sequence[str],
     clean: str,
-    features: str,
+    features: str | None,
     words: str | None,
     split: str,
     options: Sequence[str],
@@ -83,8 +85,9 @@ def evaluate(
 ) -> None:
     """Rank the whole gallery with one or more models, and study how they use the history.
 
-    MODEL is a registered name (`mtbench list models`), your own class (path/to/file.py:Class), or a file of rankings
-    that any system wrote, which gets the evaluators that final rankings are enough for.
+    MODEL is a registered name (`mtbench list models`), your own class (path/to/file.py:Class), a checkpoint that
+    `mtbench train` made, or a file of rankings that any system wrote, which gets the evaluators that final rankings are
+    enough for.
     """
     from mtbench.cli.studies import study_tables
     from mtbench.data.benchmark import load

@@ -71,6 +71,34 @@ def _published(row: Mapping[str, Any]) -> str:
     )
 
 
+def training_table(trained: Sequence[tuple[Path, Mapping[str, Any]]]) -> str:
+    """Checkpoints under each other: what of their phases was kept, and its score on dev."""
+    rows = []
+    for path, record in trained:
+        for phase, chosen in record["chosen_on_dev"].items():
+            dev = "-" if chosen["mean"] is None else points(chosen["mean"])
+            epoch = f"{chosen['best_epoch']} of {chosen['of']}"
+            rows.append([record["model"], record["seed"], phase, epoch, dev, path.name])
+    first = trained[0][1]
+    lines = [
+        f"{first['benchmark']}, revision {first['revision'][:12]}; features {first['features']['name']} "
+        f"({first['features']['proxy']})",
+        "",
+        table(rows, ["model", "seed", "phase", "epoch", "dev", "checkpoint"]),
+        "",
+        "epoch: the one kept. dev: mean of R@5 and R@8 in %, macro over categories, by which it was chosen.",
+    ]
+    leak = first["leak"]
+    if leak["dropped"]:
+        lines.append(f"{leak['dropped']:,} transactions that leak by {leak['kind'].replace('_', ' ')} were left out.")
+    if leak["marked"]:
+        lines.append(
+            f"LEAK: {leak['known']:,} of {leak['of']:,} test transactions were known in training by "
+            f"{leak['kind'].replace('_', ' ')}. Every result of these checkpoints says so."
+        )
+    return "\n".join([*lines, "", f"Evaluate: mtbench evaluate {trained[0][0]} --benchmark ..."])
+
+
 def result_table(records: Sequence[Mapping[str, Any]]) -> str:
     """Models under each other: the headline with its interval, and what the other choices would have given."""
     first = records[0]

@@ -15,6 +15,7 @@ Options: k=5, exact=False
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import math
 import types
@@ -97,8 +98,10 @@ def _signature(plugin: type) -> inspect.Signature:
 
 def _parameters(plugin: type) -> dict[str, inspect.Parameter]:
     """The constructor's named parameters, their annotations resolved to types where that works."""
+    # A dataclass may inherit options from another module, whose names only the class itself knows.
+    annotated = plugin if dataclasses.is_dataclass(plugin) else plugin.__init__  # type: ignore[misc]
     try:
-        hints = typing.get_type_hints(plugin.__init__)  # type: ignore[misc]
+        hints = typing.get_type_hints(annotated)
     except (NameError, TypeError, AttributeError):  # a name that exists only for type checkers
         hints = {}
     return {

@@ -6,6 +6,7 @@ What is written is described in `mtbench.evaluation.results`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,19 @@ import numpy as np
 
 from mtbench.chains.leakage import AGAINST, kind_named
 from mtbench.core.errors import MtbenchError
-from mtbench.core.files import check_folder, file_sha256, json_sha256
-from mtbench.core.options import construct, known_options
-from mtbench.core.registry import EVALUATORS, MODELS
-from mtbench.core.source import blame, source_sha256
+from mtbench.core.files import check_folder, json_sha256
+from mtbench.core.registry import EVALUATORS
+from mtbench.core.source import blame
 from mtbench.data.benchmark import Benchmark
 from mtbench.evaluation.inputs import EVERY, HEADLINE, Settings, features_of, identity, words_of
 from mtbench.evaluation.ranked_file import RankedFile
-from mtbench.evaluation.ranker import Ranker, check_model, fold_of
+from mtbench.evaluation.ranker import Ranker, fold_of
 from mtbench.evaluation.record import Phases, environment, plain
 from mtbench.evaluation.results import read_result, write_result
 from mtbench.evaluation.runs import is_run
 from mtbench.evaluation.study import Evaluator, NotAvailableError, Study
+from mtbench.evaluation.system import system
+from mtbench.models.checkpoint import check_fits
 from mtbench.models.protocol import Catalogue, Features, Fold
 
 
@@ -34,8 +36,9 @@ def evaluate(
     """The result record of one model; read from ``out`` where the same evaluation is there already.
 
     Args:
-        name: a registered model, ``module:Class`` or ``file.py:Class``; or a file of rankings (see
-            `mtbench.evaluation.runs`), which gets the evaluators that final rankings are enough for.
+        name: a registered model, ``module:Class`` or ``file.py:Class``; the folder of a checkpoint (see
+            `mtbench.models.checkpoint`); or a file of rankings (see `mtbench.evaluation.runs`), which gets the
+            evaluators that final rankings are enough for.
         benchmark: what to evaluate on.
         out: folder of results; this one gets a folder of its own in it.
         settings: how.
@@ -49,23 +52,13 @@ def evaluate(
     if settings.seed < 0:
         raise MtbenchError(f"the seed must be 0 or more, not {settings.seed}")
     check_folder(out)
-    plugin = None if is_run(name) else MODELS.get(name)
-    if plugin is None and not Path(name).is_file():
-        raise MtbenchError(f"{name} does not exist")
-    options: dict[str, object] = dict(settings.options)
-    if plugin is None and options:
-        raise MtbenchError(f"{name} is a file of rankings: it has no options such as {next(iter(options))}")
-    if plugin and any(option.split("=")[0] == "seed" for option in known_options(plugin)):
-        options.setdefault("seed", settings.seed)
-    model: Any = construct(plugin, options, what=f"model {name!r}") if plugin else None
-    if plugin:
-        check_model(model)
+    asked = system(name, settings.options, settings.seed)
     evaluators: dict[str, Evaluator] = {study: EVALUATORS.get(study)() for study in settings.studies}
+    settings = replace(settings, features=asked.features(settings.features), words=asked.words(settings.words))
     words = words_of(benchmark, settings.words)
-    source = source_sha256(plugin) if plugin else file_sha256(Path(name))
-    known_by = identity(name if plugin else Path(name).name, source, options, benchmark, settings, words)
+    known_by = identity(asked, benchmark, settings, words)
     key = json_sha256(known_by)
-    folder = out / f"{_slug(name)}-{key[:8]}"
+    folder = out / f"{_slug(asked.name)}-{key[:8]}"
     known = read_result(folder)
     if known is not None and known["key"] == key:
         return known
@@ -74,6 +67,9 @@ def evaluate(
     catalogue = catalogue_of(
         benchmark, words, lambda: features_of(benchmark, settings.features, words, phases, progress=progress)
     )
+    for path, trained in asked.checkpoints.items():
+        check_fits(path, trained, benchmark, catalogue.features)
+    plugin, model = asked.plugin, asked.model
     transactions = benchmark.transactions(settings.split)[: settings.limit]
     if not transactions:
         raise MtbenchError(f"{benchmark.path} has no {settings.split} transactions to rank")
@@ -97,14 +93,14 @@ def evaluate(
             else:
                 ranker = Ranker(model, galleries, catalogue, depth=settings.depth)
                 study = Study(ranker, benchmark, settings.split, transactions, seed=settings.seed)
-                if hasattr(model, "fit"):
+                if hasattr(model, "fit") and not asked.is_trained:
                     with phases.phase("fit"):
                         folds = [fold(benchmark, split, catalogue) for split in ("train", "dev")]
                         chosen = plain(model.fit(*folds, catalogue), "`fit`")
             parts = _parts(study, settings.clean)
-            for asked, evaluator in evaluators.items():
-                with phases.phase(asked):
-                    found[asked] = _run(asked, evaluator, study, parts, must=asked in settings.evaluators)
+            for which, evaluator in evaluators.items():
+                with phases.phase(which):
+                    found[which] = _run(which, evaluator, study, parts, must=which in settings.evaluators)
     except MtbenchError as error:  # of several models, say which
         raise MtbenchError(str(error) if str(error).startswith(name) else f"{name}: {error}") from error
     record = {
@@ -117,7 +113,8 @@ def evaluate(
         "galleries": [
             {"category": g.category, "rule": g.rule, "images": len(g), "sha256": g.sha256} for g in galleries.values()
         ],
-        "chosen_on_dev": chosen,
+        "chosen_on_dev": chosen or asked.chosen_on_dev,
+        "trained": asked.trained,
         "run": found.pop("run", None),
         **found.pop(HEADLINE),
         "studies": found,
@@ -125,7 +122,7 @@ def evaluate(
         "seconds": phases.seconds,
         "environment": environment(),
     }
-    write_result(folder, record, study, tag=_slug(name))
+    write_result(folder, record, study, tag=_slug(asked.name))
     return record
 
 

@@ -17,6 +17,7 @@ from mtbench.data.benchmark import Benchmark
 from mtbench.evaluation.record import Phases
 from mtbench.evaluation.results import SCHEMA_VERSION
 from mtbench.features.manifest import read_manifest
+from mtbench.evaluation.system import System
 from mtbench.features.store import build_encoder, encode, names, open_features
 from mtbench.models.protocol import Features
 
@@ -32,7 +33,8 @@ class Settings:
 
     Attributes:
         split: the part to rank.
-        features: the name of stored features; ``tfidf`` is made on demand, others come from `mtbench encode`.
+        features: the name of stored features; ``tfidf`` is made on demand, others come from `mtbench encode`. None for
+            those that a checkpoint was trained on, else ``tfidf``.
         words: which words stand for images: ``caption``, ``attributes``, ``caption+attributes``; None for all
             there are.
         seed: for models that draw, and for the intervals.
@@ -45,7 +47,7 @@ class Settings:
     """
 
     split: str = "test"
-    features: str = DEFAULT_FEATURES
+    features: str | None = None
     words: str | None = None
     seed: int = 0
     limit: int | None = None
@@ -61,35 +63,29 @@ class Settings:
         return list(dict.fromkeys([HEADLINE, *asked, *(name for name in self.evaluators if name != EVERY)]))
 
 
-def identity(
-    name: str,
-    source: str,
-    options: Mapping[str, object],
-    benchmark: Benchmark,
-    settings: Settings,
-    words: str,
-) -> dict[str, Any]:
+def identity(asked: System, benchmark: Benchmark, settings: Settings, words: str) -> dict[str, Any]:
     """All that a result depends on: what has the same identity need not be run again.
 
     Args:
-        name: of the model, or of the file of rankings.
-        source: hash of its code, or of the file.
-        options, benchmark, settings: as given.
+        asked: the model, or the file of rankings.
+        benchmark, settings: as given.
         words: which words stand for the images.
     """
+    features = settings.features or DEFAULT_FEATURES
     found = {
         "schema_version": SCHEMA_VERSION,
-        "model": name,
-        "source_sha256": source,
-        "options": options,
-        "option_files": {k: file_sha256(Path(v)) for k, v in options.items() if _is_file(v)},
+        "model": asked.name,
+        "source_sha256": asked.source_sha256,
+        "options": asked.shown_options,
+        "option_files": {k: file_sha256(Path(v)) for k, v in asked.shown_options.items() if _is_file(v)},
+        "weights": {record["model"]: record["weights_sha256"] for record in asked.checkpoints.values()},
         "benchmark": benchmark.name,
         "revision": benchmark.revision,
         "proxies": benchmark.manifest.get("proxies", {}),
         "truth": benchmark.manifest.get("truth"),
         "split": settings.split,
-        "features": settings.features,
-        "features_keys": _features_keys(benchmark, settings.features),
+        "features": features,
+        "features_keys": _features_keys(benchmark, features),
         "words": words,
         "seed": settings.seed,
         "limit": settings.limit,
@@ -119,11 +115,12 @@ def words_of(benchmark: Benchmark, asked: str | None) -> str:
     return asked
 
 
-def features_of(benchmark: Benchmark, name: str, words: str, phases: Phases, *, progress: bool) -> Features:
+def features_of(benchmark: Benchmark, name: str | None, words: str, phases: Phases, *, progress: bool) -> Features:
     """Stored features; TF-IDF of the words is made on demand, under a name that tells the words.
 
     Features that somebody encoded under the plain name go first, if they are of these words.
     """
+    name = name or DEFAULT_FEATURES
     if name == DEFAULT_FEATURES and not _is_stored(benchmark, name, words):
         name = f"{DEFAULT_FEATURES}-{words.replace('+', '-')}"
         if name not in names(benchmark):

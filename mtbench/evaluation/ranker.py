@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from mtbench.core.errors import MtbenchError
 from mtbench.core.types import Gallery, History, Transaction
-from mtbench.evaluation.measures import Positions, macro, per_transaction
+from mtbench.evaluation.measures import HEADLINE, Positions, macro, per_transaction
 from mtbench.evaluation.ranking import Array, Indices, Ranks, rank_embeddings, rank_scores
 from mtbench.models.protocol import Catalogue, Fold, Model
 
@@ -167,21 +167,18 @@ def in_order(ranks: Mapping[str, tuple[Indices, Ranks]], n: int, *, excluded: bo
     return Positions(greater, equal, candidates)
 
 
-def headline(positions: Positions, categories: Sequence[str]) -> float:
-    """The one number that options are chosen by: the mean of R@5 and R@8, macro over categories."""
-    return macro("mean", per_transaction(positions, ["mean"])["mean"], categories)
-
-
 def fold_of(transactions: Sequence[Transaction], galleries: Mapping[str, Gallery], catalogue: Catalogue) -> Fold:
     """Transactions to learn from or to choose options on, scored by the same engine as those of the test part."""
     queries = [Query(t.history(joiner=catalogue.joiner), t.target) for t in transactions]
     categories = [t.category for t in transactions]
 
-    def score(model: Any) -> float:
-        return headline(Ranker(model, galleries, catalogue).positions(queries), categories)
+    def measures(model: Any) -> dict[str, float]:
+        positions = Ranker(model, galleries, catalogue).positions(queries)
+        found = per_transaction(positions, HEADLINE)
+        return {name: macro(name, found[name], categories) for name in HEADLINE}
 
     targets = [tuple(turn.target for turn in t.turns) for t in transactions]
-    return Fold([query.history for query in queries], targets, galleries, score)
+    return Fold([query.history for query in queries], targets, galleries, measures)
 
 
 def check_model(model: object) -> None:

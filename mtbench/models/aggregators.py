@@ -1,20 +1,25 @@
 """The baselines of FashionNTM (section 4) that need no training, on vectors of any encoder.
 
-The paper puts a trained single-turn model under them, f_qry. Here f_qry(n) is the sum of two unit vectors, that of
-the reference times a weight and that of the feedback, brought to length 1; the weight is chosen on dev. A model that
-has learned f_qry can take its place.
+The paper puts a trained single-turn model under them, f_qry: that is the option ``combiner``, a checkpoint that
+`mtbench train combiner` made. Without it f_qry(n) is the sum of two unit vectors, that of the reference times a weight
+and that of the feedback, brought to length 1; the weight is chosen on dev.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mtbench.core.types import History
 from mtbench.models.protocol import Array, Catalogue, Fold
+
+if TYPE_CHECKING:
+    from mtbench.models.combiner import Combiner
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.7, 1.0, 1.5)
 ALPHAS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
@@ -26,19 +31,33 @@ class _Aggregator:
 
     similarity = "cosine"
 
-    def __init__(self, *, reference_weight: float | None = None) -> None:
+    def __init__(self, *, reference_weight: float | None = None, combiner: Path | None = None) -> None:
+        if combiner is not None and reference_weight is not None:
+            raise ValueError("a trained combiner weighs the reference itself: leave out reference_weight")
         self.reference_weight = 0.7 if reference_weight is None else reference_weight
+        self.combiner = combiner
         self._weight_is_given = reference_weight is not None
 
     def fit(self, train: Fold, dev: Fold, catalogue: Catalogue) -> Mapping[str, Any]:
         """Choose the weight of the reference on dev, unless it was given. Nothing is learned from train."""
+        if self.combiner is not None:
+            return {}
         if not self._weight_is_given and catalogue.features.reads_text:
             self.reference_weight = best_on(dev, self, "reference_weight", WEIGHTS)
         return {"reference_weight": self.reference_weight}
 
+    @cached_property
+    def _single(self) -> Combiner | None:
+        """The trained single-turn model, if one was given."""
+        if self.combiner is None:
+            return None
+        from mtbench.models.learning.sequence import combiner_of  # torch: only where it is needed
+
+        return combiner_of(self.combiner, device="auto")
+
     def embed_images(self, image_ids: Sequence[str], catalogue: Catalogue) -> Array:
-        """The vectors of the encoder, float32 (G, d)."""
-        return catalogue.image_features(image_ids)
+        """The vectors of the encoder, or of the combiner, float32 (G, d)."""
+        return self._single.embed_images(image_ids, catalogue) if self._single else catalogue.image_features(image_ids)
 
     def embed_histories(self, histories: Sequence[History], catalogue: Catalogue) -> Array:
         """One query for each history, float32 (B, d)."""
@@ -50,6 +69,8 @@ class _Aggregator:
 
     def single_turn(self, references: Sequence[str], feedback: Sequence[str], catalogue: Catalogue) -> Array:
         """f_qry of single turns, float32 (n, d); of the reference alone where the features know no texts."""
+        if self._single:
+            return self._single.single_turn(references, feedback, catalogue)
         images = unit(catalogue.image_features(references))
         texts = catalogue.text_features(feedback)
         return images if texts is None else unit(self.reference_weight * images + unit(texts))
@@ -78,8 +99,10 @@ class Avg(_Aggregator):
 class Ewma(_Aggregator):
     """ST + EWMA: s_n = a f_n + (1 - a) s_{n-1}; the paper leaves a unstated, here it is chosen on dev."""
 
-    def __init__(self, *, alpha: float | None = None, reference_weight: float | None = None) -> None:
-        super().__init__(reference_weight=reference_weight)
+    def __init__(
+        self, *, alpha: float | None = None, reference_weight: float | None = None, combiner: Path | None = None
+    ) -> None:
+        super().__init__(reference_weight=reference_weight, combiner=combiner)
         if alpha is not None and not 0 <= alpha <= 1:
             raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
         self.alpha = 1.0 if alpha is None else alpha

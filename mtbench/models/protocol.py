@@ -156,13 +156,18 @@ class Fold:
         histories: what is seen, one per transaction.
         targets: the answers in the same order: the target of every turn, the final one last.
         galleries: the candidates by category.
-        score: the headline measure of a model on this fold, 0..1, from the same exact ranking as the evaluation.
+        measures: ``R@5``, ``R@8`` and their ``mean`` of a model on this fold, 0..1, macro over categories, from the
+            same exact ranking as the evaluation.
     """
 
     histories: Sequence[History]
     targets: Sequence[tuple[str, ...]]
     galleries: Mapping[str, Gallery]
-    score: Callable[[Any], float]
+    measures: Callable[[Any], Mapping[str, float]]
+
+    def score(self, model: Any) -> float:
+        """The headline measure, by which options are chosen."""
+        return self.measures(model)["mean"]
 
 
 class EmbeddingModel(Protocol):
@@ -193,6 +198,17 @@ class Trainable(Protocol):
 
     def fit(self, train: Fold, dev: Fold, catalogue: Catalogue) -> Mapping[str, Any]:
         """Learn from ``train``, choose on ``dev``; returns what was chosen, for the result record."""
+        ...
+
+
+class Stepwise(Protocol):
+    """An embedding model that answers turn by turn, at a cost that does not grow with the history."""
+
+    def step(self, turn: History, state: Any, catalogue: Catalogue) -> tuple[Array, Any]:
+        """The vector after one more turn, float32 (1, d), and the state to hand in with the next; None at first.
+
+        All that is remembered is in the state, so that many dialogues can be live at once.
+        """
         ...
 
 

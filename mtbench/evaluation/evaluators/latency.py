@@ -1,8 +1,8 @@
 """How long an answer takes: all dialogues at once, one turn at a time, and what no model can go below.
 
 ``interactive`` asks as a conversation does: after every turn of a dialogue, one history, scores for the whole gallery,
-the first ten. A model that offers ``step(turn, state) -> (embedding, state)`` gets each turn as a history of one turn,
-with the state that it returned before (None at first). The vectors of the gallery are there before; making them is
+the first ten. A model that offers ``step(turn, state, catalogue) -> (embedding, state)`` gets each turn as a history of
+one turn, with the state that it returned before (None at first). The vectors of the gallery are there before; making them is
 timed alone. ``floor`` is the bare product of the gallery with one vector, for an embedding model: in the same run, on
 the same arrays.
 
@@ -117,7 +117,7 @@ class _Answering:
         for history in histories:
             start = perf_counter()
             if self.steps:
-                found, state = self.model.step(history.last(1), state)
+                found, state = self.model.step(history.last(1), state, self._ranker.catalogue)
             elif self.vectors:
                 found = self.model.embed_histories([history], self._ranker.catalogue)
             if self.vectors:

@@ -1,0 +1,143 @@
+"""A trained model on disk: ``checkpoint.json`` and ``weights.safetensors``. It is data: opening one runs no code of it.
+
+``checkpoint.json`` says which registered model it is, with which options, and what it was trained on: the revision of
+the benchmark, the features, the seed, what of its training data leaks, the scores of every epoch, the versions and the
+commit. The weights must have the hash that it names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtbench.core.errors import MtbenchError
+from mtbench.core.files import atomic_folder, file_sha256, write_json
+from mtbench.core.options import construct
+from mtbench.core.registry import MODELS
+from mtbench.data.benchmark import Benchmark
+from mtbench.models.protocol import Features
+
+if TYPE_CHECKING:
+    from mtbench.models.learning.learned import Learned
+
+SCHEMA_VERSION = 1
+"""Raised when a field of a checkpoint changes its meaning."""
+
+RECORD, WEIGHTS = "checkpoint.json", "weights.safetensors"
+
+LARGEST_RECORD, LARGEST_WEIGHTS = 32 << 20, 8 << 30
+"""Bytes that are read at most: a checkpoint may come from anybody."""
+
+NEEDED: Mapping[str, type] = {
+    **{"schema_version": int, "model": str, "options": dict, "inputs": dict, "weights_sha256": str, "key": str},
+    **{"benchmark": str, "revision": str, "split": str, "features": dict, "words": str, "seed": int, "leak": dict},
+}
+"""Fields without which a checkpoint cannot be used, with their types."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """An opened checkpoint: the model with its weights, and the record of its training."""
+
+    path: Path
+    model: Learned
+    record: Mapping[str, Any]
+
+
+def is_checkpoint(path: str | Path) -> bool:
+    """Whether a folder holds a checkpoint."""
+    return (Path(path) / RECORD).is_file()
+
+
+def write_checkpoint(path: Path, model: Learned, record: Mapping[str, Any]) -> None:
+    """Write a trained model, whole or not at all."""
+    from mtbench.models.learning.tensors import write_tensors
+
+    assert model.net is not None
+    with atomic_folder(path, replaces=RECORD) as temporary:
+        write_tensors(temporary / WEIGHTS, model.net.state_dict())
+        weights = {"weights_sha256": file_sha256(temporary / WEIGHTS)}
+        write_json(temporary / RECORD, {"schema_version": SCHEMA_VERSION, **record, **weights})
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """What a checkpoint says of itself.
+
+    Raises:
+        MtbenchError: there is none, it is damaged, or of another schema.
+    """
+    file = path / RECORD
+    if not file.is_file():
+        raise MtbenchError(f"{path} is no checkpoint: it has no {RECORD}. Make one: mtbench train --help")
+    try:
+        if file.stat().st_size > LARGEST_RECORD:
+            raise ValueError(f"it is larger than {LARGEST_RECORD >> 20} MiB")
+        record = json.loads(file.read_text(encoding="utf-8"))
+        wrong = [name for name, kind in NEEDED.items() if not isinstance(record.get(name), kind)]
+        if wrong:
+            raise ValueError(f"no {', '.join(wrong)} as it should be")
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise MtbenchError(f"{file} is damaged: {error}. Train again, or download it again") from error
+    if record["schema_version"] != SCHEMA_VERSION:
+        raise MtbenchError(f"{file} has schema version {record['schema_version']}; this mtbench reads {SCHEMA_VERSION}")
+    found: dict[str, Any] = record
+    return found
+
+
+def open_checkpoint(path: Path, *, device: str = "auto") -> Checkpoint:
+    """The model of a checkpoint, ready to rank.
+
+    Only registered models are made: a file or module that the record names is not imported.
+
+    Raises:
+        MtbenchError: damaged, of a model that is not registered, or weights that do not fit its options.
+    """
+    from mtbench.models.learning.tensors import read_tensors
+
+    record = read_record(path)
+    name: str = record["model"]
+    if name not in MODELS.names():
+        raise MtbenchError(
+            f"{path / RECORD} is of the model {name!r}, which is not registered here, and code that a checkpoint names "
+            "is not run. Install the package that registers it"
+        )
+    weights = path / WEIGHTS
+    if not weights.is_file():
+        raise MtbenchError(f"{weights} is missing: download the checkpoint again, or train again")
+    if weights.stat().st_size > LARGEST_WEIGHTS:
+        raise MtbenchError(f"{weights} is larger than {LARGEST_WEIGHTS >> 30} GiB, and is not read")
+    if file_sha256(weights) != record["weights_sha256"]:
+        raise MtbenchError(f"{weights} is not what {RECORD} describes: cut off, or changed. Download or train again")
+    tensors, _ = read_tensors(weights)
+    plugin = MODELS.get(name)
+    model = construct(plugin, {**record["options"], "device": device}, what=f"{path}: model {name!r}")
+    try:
+        model.load(record["inputs"], tensors)
+    except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise MtbenchError(f"{path}: the weights do not fit the options of {name!r}: {first}") from error
+    return Checkpoint(path, model, record)
+
+
+def check_fits(path: Path, record: Mapping[str, Any], benchmark: Benchmark, features: Features) -> None:
+    """Refuse a checkpoint of another task or of other features than these.
+
+    Raises:
+        MtbenchError: what it was trained on, and what this is.
+    """
+    if record["revision"] != benchmark.revision:
+        raise MtbenchError(
+            f"{path} was trained on {record['benchmark']} revision {record['revision'][:12]}, but {benchmark.path} is "
+            f"{benchmark.name} revision {benchmark.revision[:12]}. Train on this one: mtbench train {record['model']} "
+            f"--benchmark {benchmark.path}"
+        )
+    mine, theirs = features.describe(), record["features"]
+    if theirs and theirs.get("key") != mine.get("key"):
+        raise MtbenchError(
+            f"{path} was trained on the features {theirs.get('name')} ({theirs.get('dim')} numbers, key "
+            f"{str(theirs.get('key'))[:8]}), but these are {mine.get('name')} ({mine.get('dim')} numbers, key "
+            f"{str(mine.get('key'))[:8]}). Give --features {theirs.get('name')}, encoded as it was, or train again"
+        )

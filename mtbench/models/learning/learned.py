@@ -1,0 +1,127 @@
+"""What trained models have in common: options of the training, `fit`, and how a checkpoint makes them again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from mtbench.features.needs import torch_device
+from mtbench.models.learning.recipe import Recipe, Schedule
+from mtbench.models.learning.trainer import CHOSEN_BY, Phase, Trainer
+from mtbench.models.protocol import Array, Catalogue, Fold
+
+
+@dataclass(kw_only=True)
+class Learned:
+    """A model with a network, trained in phases. A subclass says what the network is, and its phases.
+
+    Options are keyword arguments; those of the training are below. `PRESETS` are other defaults by name: ``paper`` is
+    what the paper says or, where it says nothing, what its public code does.
+
+    Args:
+        seed: of the first weights and of all that is drawn.
+        epochs, batch, rate, decay, schedule, clip, patience: see `mtbench.models.learning.recipe.Recipe`.
+        device: ``auto`` takes a GPU where there is one.
+        precision: ``float32``, ``bf16`` (mixed), or ``auto``: bf16 on a GPU.
+
+    Attributes:
+        net: the network; None before training or loading.
+        inputs: what the network was made for, as JSON, such as the size of the features. With the options it makes
+            the same network again.
+    """
+
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    seed: int = 0
+    epochs: int = 10
+    batch: int = 256
+    rate: float = 5e-4
+    decay: float = 0.05
+    schedule: Schedule = "one-cycle"
+    clip: float = 1.0
+    patience: int = 0
+    device: str = "auto"
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+
+    net: nn.Module | None = field(default=None, init=False, repr=False)
+    inputs: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _ = self.recipe  # refuses what cannot be
+        self._device: str | None = None
+
+    @property
+    def recipe(self) -> Recipe:
+        """The options of the training."""
+        return Recipe(**{option.name: getattr(self, option.name) for option in fields(Recipe)})
+
+    def build(self, inputs: Mapping[str, Any]) -> nn.Module:
+        """Make the network, with first weights; sets `net` and `inputs`."""
+        self.inputs = dict(inputs)
+        self.net = self.network(**inputs).to(self.place)
+        return self.net
+
+    def load(self, inputs: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> None:
+        """Take the place of training.
+
+        Raises:
+            ValueError: the weights are not those of a network with these options and inputs. Found out before
+                anything of that size is made: a checkpoint may claim any.
+        """
+        with torch.device("meta"):
+            shapes = {name: tuple(value.shape) for name, value in self.network(**inputs).state_dict().items()}
+        given = {name: tuple(value.shape) for name, value in weights.items()}
+        if wrong := sorted(name for name in shapes.keys() | given.keys() if shapes.get(name) != given.get(name)):
+            name = wrong[0]
+            raise ValueError(f"{name} has shape {given.get(name)}, not {shapes.get(name)} ({len(wrong)} such)")
+        self.build(inputs).load_state_dict(weights)
+        assert self.net is not None
+        self.net.eval()
+
+    def network(self, **inputs: Any) -> nn.Module:
+        """A network for these inputs."""
+        raise NotImplementedError
+
+    def phases(self, train: Fold, dev: Fold, catalogue: Catalogue) -> Iterator[Phase]:
+        """What is learned, one thing after the other. Calls `build` first."""
+        raise NotImplementedError
+
+    def fit(self, train: Fold, dev: Fold, catalogue: Catalogue) -> Mapping[str, Any]:
+        """Train, and keep nothing on disk; `mtbench train` makes a checkpoint instead."""
+        return summary(self.trainer().run(self.phases(train, dev, catalogue)))
+
+    def trainer(self, **options: Any) -> Trainer:
+        """The training loop with the options of this model."""
+        precision = self.precision
+        if precision == "auto":
+            precision = "bf16" if self.place.startswith("cuda") else "float32"
+        return Trainer(seed=self.seed, device=self.place, precision=precision, **options)
+
+    @property
+    def place(self) -> str:
+        """The device by name."""
+        if self._device is None:
+            self._device = torch_device(self.device)
+        return self._device
+
+    def tensor(self, values: Array) -> torch.Tensor:
+        """An array on the device of the model."""
+        return torch.from_numpy(np.ascontiguousarray(values)).to(self.place)
+
+
+def summary(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Of every phase, the epoch that was kept and its score on dev."""
+    found = {}
+    for name, phase in record.items():
+        best = phase["epochs"][phase["best_epoch"]]
+        found[name] = {
+            "best_epoch": phase["best_epoch"],
+            "of": len(phase["epochs"]) - 1,
+            CHOSEN_BY: best.get(CHOSEN_BY),
+        }
+    return found

@@ -1,0 +1,275 @@
+"""The training loop: any network, any loss, chosen on dev; the same weights whether it was interrupted or not.
+
+A model is trained in phases, one after the other, such as its combiner and then its memory. What is drawn in an epoch
+(order, dropout) follows from the seed, the phase and the epoch alone, so a training that was killed goes on at the
+last epoch that was saved and ends with the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import logging
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from mtbench.core.errors import MtbenchError
+from mtbench.models.learning.recipe import Recipe
+
+logger = logging.getLogger(__name__)
+
+Scores = Mapping[str, float]
+
+CHOSEN_BY = "mean"
+"""The dev measure that the best epoch is chosen by: the headline."""
+
+
+@dataclass
+class Phase:
+    """One thing to learn.
+
+    Attributes:
+        name: for the progress bar and the record.
+        net: what learns: those of its parameters that want a gradient.
+        recipe: how.
+        batches: the batches of one epoch, drawn with the generator. Always as many.
+        loss: of a batch, a scalar; the mean of an epoch is reported.
+        score: measures on dev, ``mean`` among them; None where there is no dev part: the last epoch is then kept.
+    """
+
+    name: str
+    net: nn.Module
+    recipe: Recipe
+    batches: Callable[[np.random.Generator], Sequence[Any]]
+    loss: Callable[[Any], Tensor]
+    score: Callable[[], Scores] | None
+
+
+@dataclass
+class Progress:
+    """Where a phase stands after ``epoch`` epochs: all that is needed to go on."""
+
+    epoch: int
+    optimizer: dict[str, Any]
+    best_epoch: int = 0
+    best: dict[str, Tensor] = field(default_factory=dict)
+    epochs: list[dict[str, float]] = field(default_factory=list)
+
+
+class Store(Protocol):
+    """Keeps the state of a training between two processes; `resume.Folder` does."""
+
+    def finished(self, phase: int) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """The weights of a finished phase and its record; None where it is not finished."""
+        ...
+
+    def begun(self, phase: int) -> tuple[dict[str, Tensor], Progress] | None:
+        """The weights and the progress of a phase that was interrupted."""
+        ...
+
+    def finish(self, phase: int, weights: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
+        """Keep a finished phase."""
+        ...
+
+    def keep(self, phase: int, weights: Mapping[str, Tensor], progress: Progress) -> None:
+        """Keep a phase after an epoch; may do nothing if it did so a moment ago."""
+        ...
+
+
+class DivergedError(MtbenchError):
+    """The loss is no longer a number. The network has its best weights from before.
+
+    Attributes:
+        phases: the record of the phases, this one included.
+    """
+
+    phases: Mapping[str, Any] = MappingProxyType({})
+
+
+class Trainer:
+    """Trains phases one after the other.
+
+    Args:
+        seed: of all that is drawn.
+        device: where the networks are.
+        precision: ``float32``, or ``bf16`` for mixed precision.
+        store: keeps the state, so that a killed training can go on.
+        progress: show a bar for each phase, with the loss and the dev score.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        device: str = "cpu",
+        precision: str = "float32",
+        store: Store | None = None,
+        progress: bool = False,
+    ) -> None:
+        self.seed = seed
+        self.device = device
+        self.precision = precision
+        self.store = store
+        self.progress = progress
+
+    def run(self, phases: Iterable[Phase]) -> dict[str, Any]:
+        """Train every phase to its best epoch on dev; the record of each by name.
+
+        A phase is asked for when the one before is finished, so that it may depend on its weights.
+
+        Raises:
+            DivergedError: a loss is not finite.
+        """
+        found: dict[str, Any] = {}
+        with steady(self.seed):
+            asked = iter(phases)
+            for number in itertools.count():
+                torch.manual_seed(draw_seed(self.seed, number))  # first weights, whatever was drawn before
+                phase = next(asked, None)
+                if phase is None:
+                    break
+                done = self.store.finished(number) if self.store else None
+                if done is None:
+                    try:
+                        record = self._train(number, phase)
+                    except DivergedError as error:
+                        error.phases = {**found, phase.name: error.phases}
+                        raise
+                    if self.store:
+                        self.store.finish(number, phase.net.state_dict(), record)
+                else:
+                    weights, record = done
+                    phase.net.load_state_dict(weights)
+                phase.net.eval()
+                found[phase.name] = record
+        return found
+
+    def _train(self, number: int, phase: Phase) -> dict[str, Any]:
+        recipe, net = phase.recipe, phase.net
+        parameters = [p for p in net.parameters() if p.requires_grad]
+        # One step for all parameters at once where the device has it: the same numbers, fewer calls.
+        optimizer = torch.optim.AdamW(_groups(parameters, recipe.decay), lr=recipe.rate, foreach=True)
+        begun = self.store.begun(number) if self.store else None
+        if begun is None:
+            at = Progress(0, {})
+            self._judge(phase, at, loss=math.nan)
+        else:
+            weights, at = begun
+            net.load_state_dict(weights)
+            optimizer.load_state_dict({**optimizer.state_dict(), "state": at.optimizer})
+        bar = tqdm(
+            total=recipe.epochs, initial=at.epoch, desc=phase.name, unit="epoch", leave=False, disable=not self.progress
+        )
+        with bar:
+            while at.epoch < recipe.epochs and not _is_over(recipe, at):
+                self._epoch(number, phase, optimizer, parameters, at)
+                bar.update()
+                bar.set_postfix_str(_told(at.epochs[-1]))
+                if self.store:
+                    at.optimizer = optimizer.state_dict()["state"]
+                    self.store.keep(number, net.state_dict(), at)
+        net.load_state_dict(at.best)
+        return {"best_epoch": at.best_epoch, "epochs": at.epochs}
+
+    def _epoch(
+        self, number: int, phase: Phase, optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], at: Progress
+    ) -> None:
+        recipe = phase.recipe
+        drawn = draw_seed(self.seed, phase.name, number, at.epoch)
+        torch.manual_seed(drawn)
+        batches = phase.batches(np.random.default_rng(drawn))
+        steps = len(batches)
+        if not steps:
+            raise MtbenchError(f"{phase.name}: the train part has nothing to learn from")
+        phase.net.train()
+        total = torch.zeros((), device=self.device)
+        for step, batch in enumerate(batches):
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.rate_at(at.epoch * steps + step, recipe.epochs * steps)
+            optimizer.zero_grad(set_to_none=True)
+            with torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=self.precision == "bf16"):
+                loss = phase.loss(batch)
+            loss.backward()  # type: ignore[no-untyped-call]
+            if recipe.clip:
+                norm = nn.utils.clip_grad_norm_(parameters, recipe.clip)
+            else:
+                norm = loss.detach()
+            total += loss.detach()
+            # Asking for the number makes a GPU wait, which is worth it only now and then.
+            if (step % 16 == 0 or step == steps - 1) and not bool(torch.isfinite(total + norm)):
+                phase.net.load_state_dict(at.best)
+                error = DivergedError(
+                    f"{phase.name}: the loss is {float(loss.detach()):g} (norm of the gradient {float(norm):g}) at step "
+                    f"{step + 1} of epoch {at.epoch + 1}. Lower --set rate ({recipe.rate:g}) or --set clip "
+                    f"({recipe.clip:g})"
+                )
+                error.phases = {"best_epoch": at.best_epoch, "epochs": at.epochs}
+                raise error
+            optimizer.step()
+        at.epoch += 1
+        self._judge(phase, at, loss=float(total) / steps)
+
+    def _judge(self, phase: Phase, at: Progress, *, loss: float) -> None:
+        """Score on dev, and keep the weights if they are the best so far; of equals the first."""
+        phase.net.eval()
+        scores = dict(phase.score()) if phase.score else {}
+        is_first = at.epoch == 0
+        at.epochs.append({"epoch": at.epoch, **({} if is_first else {"loss": loss}), **scores})
+        best = at.epochs[at.best_epoch].get(CHOSEN_BY)
+        if is_first or best is None or scores[CHOSEN_BY] > best:
+            at.best_epoch = at.epoch
+            at.best = {name: value.detach().clone() for name, value in phase.net.state_dict().items()}
+
+
+def _groups(parameters: list[nn.Parameter], decay: float) -> list[dict[str, Any]]:
+    """Matrices decay; biases, norms, gates and scales do not."""
+    return [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+
+
+def _is_over(recipe: Recipe, at: Progress) -> bool:
+    """Whether dev has not become better for too long."""
+    return 0 < recipe.patience <= at.epoch - at.best_epoch and CHOSEN_BY in at.epochs[-1]
+
+
+def _told(epoch: Mapping[str, float]) -> str:
+    dev = f", dev R@5 {100 * epoch['R@5']:.1f}" if "R@5" in epoch else ""
+    return f"loss {epoch['loss']:.3f}{dev}"
+
+
+def draw_seed(*of: object) -> int:
+    """A seed that follows from anything with a repr, and from nothing else."""
+    return int.from_bytes(hashlib.sha256(repr(of).encode()).digest()[:7], "big")
+
+
+@contextmanager
+def steady(seed: int) -> Iterator[None]:
+    """Inside, torch draws from ``seed``, and gives the same bits however many processors there are.
+
+    Sums over threads depend on their number, so there is one; to use more processors, train several seeds at once.
+    Denormal numbers are flushed to 0: gradients of a memory are full of them, and they made training 3 times slower.
+    """
+    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    devices = list(range(torch.cuda.device_count()))
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        torch.set_num_threads(1)
+        torch.set_flush_denormal(True)
+        torch.use_deterministic_algorithms(True, warn_only=bool(devices))
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(strict)
+            torch.set_flush_denormal(False)
+            torch.set_num_threads(threads)

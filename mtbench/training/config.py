@@ -1,0 +1,25 @@
+"""Options from a file: YAML, of which JSON is a part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mtbench.core.errors import MtbenchError
+
+
+def read_config(path: Path) -> dict[str, object]:
+    """Options of a model by name.
+
+    Raises:
+        MtbenchError: no such file, no YAML, or not a flat mapping.
+    """
+    import yaml
+
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise MtbenchError(f"{path} cannot be read as YAML or JSON: {reason}") from error
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
+        raise MtbenchError(f"{path} must hold options as name: value, such as  epochs: 20")
+    return {name.replace("-", "_"): value for name, value in found.items()}

@@ -1,0 +1,190 @@
+"""Train a model on a benchmark: `mtbench train`. The checkpoint says all that it depends on; a killed one goes on."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mtbench.core.errors import MtbenchError
+from mtbench.core.files import check_folder, json_sha256
+from mtbench.core.options import construct, options_of
+from mtbench.core.registry import MODELS
+from mtbench.core.source import blame, library_sha256, source_sha256
+from mtbench.core.types import Transaction
+from mtbench.data.benchmark import Benchmark
+from mtbench.evaluation.evaluate import catalogue_of, fold
+from mtbench.evaluation.inputs import DEFAULT_FEATURES, features_of, words_of
+from mtbench.evaluation.ranker import fold_of
+from mtbench.evaluation.record import Phases, environment, plain
+from mtbench.models.checkpoint import check_fits, is_checkpoint, read_record, write_checkpoint
+from mtbench.training.leak import Policy, allowed
+
+logger = logging.getLogger(__name__)
+
+NOT_OF_THE_MODEL = ("device",)
+"""Options that say where to compute, and change nothing else."""
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How to train.
+
+    Attributes:
+        seed: of the model.
+        options: of the model, as typed.
+        preset: the name of other defaults; empty for the model's own.
+        features, words: what stands for the images and texts, as for `mtbench evaluate`; None for those of the
+            combiner given, else TF-IDF of all words.
+        leaks: what to do with training data that leaks.
+        clean: the kind of leak that counts.
+        pairs: more to learn from, transactions of one turn or more.
+        pairs_name: what they are, for the record.
+    """
+
+    seed: int = 0
+    options: Mapping[str, object] = field(default_factory=dict)
+    preset: str = ""
+    features: str | None = None
+    words: str | None = None
+    leaks: Policy = "refuse"
+    clean: str = "edge"
+    pairs: Sequence[Transaction] = ()
+    pairs_name: str = ""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A checkpoint on disk.
+
+    Attributes:
+        path: its folder.
+        record: what it says of itself.
+        known: whether it was there before.
+    """
+
+    path: Path
+    record: Mapping[str, Any]
+    known: bool
+
+
+def train(
+    name: str, benchmark: Benchmark, out: Path, settings: TrainSettings | None = None, *, progress: bool = False
+) -> Trained:
+    """Train one model with one seed; read from ``out`` where the same training is done already.
+
+    A training that was killed goes on from the last epoch saved, in a hidden folder beside the checkpoint.
+
+    Args:
+        name: a registered model that learns.
+        benchmark: what to learn from: its train part. Epochs and options are chosen on its dev part.
+        out: folder of checkpoints; this one gets a folder of its own in it.
+        settings: how.
+        progress: show bars on stderr.
+
+    Raises:
+        MtbenchError: no such model or options; data that leaks; a loss that is no number, in which case the best
+            weights before are kept as a checkpoint with the status ``diverged``.
+    """
+    from mtbench.models.learning.learned import Learned, summary
+    from mtbench.models.learning.resume import Folder
+    from mtbench.models.learning.trainer import DivergedError
+
+    settings = settings or TrainSettings()
+    check_folder(out)
+    plugin = MODELS.get(name)
+    if not issubclass(plugin, Learned):
+        raise MtbenchError(f"{name} has no network to train: mtbench evaluate {name} fits what there is to fit")
+    model: Learned = construct(plugin, _options(plugin, settings), what=f"model {name!r}")
+    below = {option: Path(str(value)) for option, value in options_of(model).items() if _is_folder(value)}
+    records = {option: read_record(path) for option, path in below.items()}
+    inherited = next(iter(records.values()), {})
+    words = words_of(benchmark, settings.words or inherited.get("words"))
+    wanted = settings.features or inherited.get("features_name") or DEFAULT_FEATURES
+
+    phases = Phases()
+    catalogue = catalogue_of(benchmark, words, lambda: features_of(benchmark, wanted, words, phases, progress=progress))
+    for option, record in records.items():
+        check_fits(below[option], record, benchmark, catalogue.features)
+    learned_from = allowed(benchmark, settings.pairs, policy=settings.leaks, kind=settings.clean)
+    leak = _with(learned_from.leak, records.values())
+    options = {k: v for k, v in options_of(model).items() if k not in (*NOT_OF_THE_MODEL, *below)}
+    plain_options = plain(options, "the options")
+    known_by = {
+        **{"model": name, "source_sha256": source_sha256(plugin), "options": plain_options, "preset": settings.preset},
+        **{"benchmark": benchmark.name, "revision": benchmark.revision, "split": "test", "words": words},
+        **{"features_name": wanted, "features": catalogue.features.describe(), "seed": settings.seed, "leak": leak},
+        **{"pairs": settings.pairs_name, "learned_from": _content(learned_from.transactions)},
+        **{"from": {option: record["weights_sha256"] for option, record in records.items()}},
+        "library_sha256": library_sha256(),
+    }
+    key = json_sha256(known_by)
+    path = out / f"{name}-seed{settings.seed}-{key[:8]}"
+    if is_checkpoint(path) and (done := read_record(path))["key"] == key and done["status"] == "complete":
+        return Trained(path, done, known=True)
+
+    store = Folder(out / f".{path.name}", key)
+    galleries = {c: g for (split, c), g in benchmark.galleries.items() if split == "train"}
+    train_fold = fold_of(learned_from.transactions, galleries, catalogue)
+    dev = fold(benchmark, "dev", catalogue)
+
+    def record_of(found: Mapping[str, Any], status: str) -> dict[str, Any]:
+        return {
+            **{"key": key, "status": status, **known_by, "inputs": model.inputs, "chosen_on_dev": summary(found)},
+            **{"training": found, "seconds": phases.seconds, "environment": environment()},
+        }
+
+    trainer = model.trainer(store=store, progress=progress)
+    try:
+        with blame(plugin), phases.phase("train"):
+            found = trainer.run(model.phases(train_fold, dev, catalogue))
+    except DivergedError as error:
+        if model.net is None or not error.phases:
+            raise
+        write_checkpoint(path, model, record_of(error.phases, "diverged"))
+        raise MtbenchError(f"{name}: {error}. The best weights before that are in {path}") from error
+    write_checkpoint(path, model, record_of(found, "complete"))
+    store.drop()
+    return Trained(path, read_record(path), known=False)
+
+
+def _options(plugin: Any, settings: TrainSettings) -> dict[str, object]:
+    """The preset's options, overridden by what was typed."""
+    options = dict(settings.options)
+    preset = str(options.pop("preset", settings.preset))
+    return {**preset_of(plugin, preset), **options, "seed": options.get("seed", settings.seed)}
+
+
+def preset_of(plugin: Any, preset: str) -> Mapping[str, object]:
+    """The options of a preset.
+
+    Raises:
+        MtbenchError: the model has none of this name.
+    """
+    presets: Mapping[str, Mapping[str, object]] = getattr(plugin, "PRESETS", {})
+    if preset in ("", "default"):
+        return {}
+    if preset not in presets:
+        from mtbench.core.errors import unknown
+
+        raise unknown("preset", preset, ["default", *presets])
+    return presets[preset]
+
+
+def _is_folder(value: object) -> bool:
+    return isinstance(value, (str, Path)) and str(value) != "" and is_checkpoint(str(value))
+
+
+def _with(leak: Mapping[str, Any], below: Any) -> dict[str, Any]:
+    """The leak of a training with that of the checkpoints it starts from."""
+    marked = [record["leak"] for record in below if record["leak"].get("marked")]
+    return {**leak, "marked": bool(leak["marked"] or marked), "below": marked}
+
+
+def _content(transactions: Sequence[Transaction]) -> str:
+    """Hash of what is learned from."""
+    rows = [[t.category, [[turn.reference, turn.feedback, turn.target] for turn in t.turns]] for t in transactions]
+    return json_sha256(json.loads(json.dumps(rows)))
