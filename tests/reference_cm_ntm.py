@@ -70,7 +70,10 @@ class Reference:
         dim = conversations[0].shape[1]
         weight, bias = self.w["derived.linear.weight"], self.w["derived.linear.bias"]
         raw = [
-            [[weight[c * dim : (c + 1) * dim] @ f + bias[c * dim : (c + 1) * dim] for c in range(self.stages - 1)] for f in turns]
+            [
+                [weight[c * dim : (c + 1) * dim] @ f + bias[c * dim : (c + 1) * dim] for c in range(self.stages - 1)]
+                for f in turns
+            ]
             for turns in conversations
         ]
         found = []
@@ -78,7 +81,9 @@ class Reference:
         for turns, originals in zip(raw, conversations, strict=True):
             found.append([])
             for turn, f in zip(turns, originals, strict=True):
-                found[-1].append([self.normalise(x, c, [t[c] for t in every], training) for c, x in enumerate(turn)] + [f])
+                found[-1].append(
+                    [self.normalise(x, c, [t[c] for t in every], training) for c, x in enumerate(turn)] + [f]
+                )
         return found
 
     def normalise(self, x: Tensor, c: int, all_real: list[Tensor], training: bool) -> Tensor:

@@ -97,6 +97,8 @@ def test_help_starts_with_commands_that_exist_and_imports_nothing_heavy() -> Non
         ("stats", ["DIR", "--json"]),
         ("audit", ["--against", "--pretraining", "--near-duplicates", "--distance", "--picture", "--json"]),
         ("encode", ["--encoder", "--set", "--name", "--batch", "--overwrite"]),
+        ("train", ["MODEL", "--preset", "--config", "--set", "--seed", "--pairs", "--allow-leak", "--drop-leaks"]),
+        ("sweep", ["MODEL", "--over", "--split", "--set", "--preset", "--config", "--seed", "--jobs", "--yes"]),
         ("evaluate", ["MODEL...", "--benchmark", "--features", "--limit", "--seed", "--set", "--out", "--json"]),
         ("check-model", ["MODEL", "--set", "--benchmark", "--seed", "--json"]),
         ("compare", ["RESULT...", "--measure", "--baseline", "--json"]),

@@ -554,7 +554,8 @@ def test_a_model_with_steps_is_asked_turn_by_turn_and_sees_no_target(tmp_path: P
     seen: list[Any] = []
 
     class Steps(LastOnly):
-        def step(self, turn: History, state: Any) -> Any:
+        def step(self, turn: History, state: Any, catalogue: Catalogue) -> Any:
+            assert isinstance(catalogue, Catalogue)
             seen.append((turn, state))
             return self.vector(turn.references[-1]), (state or 0) + 1
 

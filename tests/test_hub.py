@@ -1,15 +1,17 @@
-"""The dataset card as `datasets` reads it, and the upload against a small hub of this machine."""
+"""The dataset card as `datasets` reads it; uploads to, and downloads from, a small hub of this machine."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -182,8 +184,11 @@ print(rows[0]["turns"][1]["feedback"])
     assert done.stdout.splitlines() == [sizes, sizes, "['is red']"]
 
 
+COMMIT = "c" * 40
+
+
 class Hub(ThreadingHTTPServer):
-    """The few endpoints of a hub that an upload needs; keeps what it received."""
+    """The few endpoints of a hub that an upload and a download need; keeps what it received, and gives it again."""
 
     daemon_threads = True
 
@@ -193,6 +198,8 @@ class Hub(ThreadingHTTPServer):
         self.received: dict[str, bytes] = {}
         self.created: dict[str, Any] = {}
         self.token = "Bearer hf_right"
+        self.stated: dict[str, int] = {}
+        self.asked: list[str] = []
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -204,7 +211,8 @@ class Handler(BaseHTTPRequestHandler):
             return self._answer(401, {"error": "Invalid user token"})
         if self.path == "/api/repos/create":
             self.server.created = json.loads(body)
-            return self._answer(200, {"url": f"{self.server.endpoint}/datasets/me/{self.server.created['name']}"})
+            kind = "datasets/" * (self.server.created.get("type") == "dataset")
+            return self._answer(200, {"url": f"{self.server.endpoint}/{kind}me/{self.server.created['name']}"})
         if "/preupload/" in self.path:
             files = [
                 {"path": file["path"], "uploadMode": "regular", "shouldIgnore": False}
@@ -220,8 +228,23 @@ class Handler(BaseHTTPRequestHandler):
             )
         return self._answer(200, {"warnings": [], "errors": []})  # validate-yaml
 
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
     def do_GET(self) -> None:
-        self._answer(404, {"error": "not found"})
+        received, path = self.server.received, self.path.partition("?")[0]
+        if path in ("/api/models/me/mine", "/api/models/me/mine/revision/main"):
+            files = [
+                {"rfilename": name, "size": self.server.stated.get(name, len(content))}
+                for name, content in received.items()
+            ]
+            return self._answer(200, {"id": "me/mine", "modelId": "me/mine", "sha": COMMIT, "siblings": files})
+        name = path.partition("/me/mine/resolve/main/")[2]
+        if name not in received:
+            return self._answer(404, {"error": "not found"})
+        self.server.asked.append(name)
+        headers = {"ETag": f'"{hashlib.sha1(received[name]).hexdigest()}"', "X-Repo-Commit": COMMIT}
+        return self._answer(200, received[name], headers)
 
     def _body(self) -> bytes:
         if length := self.headers["Content-Length"]:
@@ -233,13 +256,15 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
         return body
 
-    def _answer(self, status: int, value: Any) -> None:
-        body = json.dumps(value).encode()
+    def _answer(self, status: int, value: Any, headers: Mapping[str, str] | None = None) -> None:
+        body = value if isinstance(value, bytes) else json.dumps(value).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        for name, text in {"Content-Type": "application/json", **(headers or {})}.items():
+            self.send_header(name, text)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -262,7 +287,15 @@ def hub() -> Iterator[Hub]:
 
 def test_the_benchmark_is_uploaded_and_what_is_of_this_machine_is_not(hub: Hub, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "tiny")
-    for stays in ["features/a/x.npy", "results/r.json", "local.json", ".hidden", "images/.part", ".cache/x"]:
+    for stays in [
+        "features/a/x.npy",
+        "results/r.json",
+        "checkpoints/a-0/checkpoint.json",
+        "local.json",
+        ".hidden",
+        "images/.part",
+        ".cache/x",
+    ]:
         (folder / stays).parent.mkdir(parents=True, exist_ok=True)
         (folder / stays).write_text("{}")
     address = push(folder, "me/tiny", private=True, token="hf_right", endpoint=hub.endpoint)
@@ -312,3 +345,138 @@ def test_a_hub_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_benchmark_is_not_uploaded(tmp_path: Path) -> None:
     with pytest.raises(MtbenchError, match=r"it has no benchmark\.json"):
         push(tmp_path, "me/tiny", token="hf_right")
+
+
+# Checkpoints
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A benchmark, and a combiner trained on it."""
+    pytest.importorskip("torch")
+    from letters import build_letters
+
+    from mtbench.training.train import TrainSettings, train
+
+    benchmark = build_letters(tmp_path_factory.mktemp("built"))
+    settings = TrainSettings(options={"epochs": 1, "dim": 3})
+    return benchmark.path, train("combiner", benchmark, tmp_path_factory.mktemp("out"), settings).path
+
+
+def test_a_checkpoint_is_uploaded_with_a_card_and_pulled_without_anything_else(
+    hub: Hub, trained: tuple[Path, Path], tmp_path: Path
+) -> None:
+    from mtbench.models.checkpoint import open_checkpoint
+    from mtbench.models.hub import pull_checkpoint, push_checkpoint
+
+    _, path = trained
+    (path / "notes.txt").write_text("of this machine")
+    address = push_checkpoint(path, "me/mine", private=True, token="hf_right", endpoint=hub.endpoint)
+    (path / "notes.txt").unlink()
+    assert address == f"{hub.endpoint}/me/mine"
+    assert sorted(hub.received) == ["README.md", "checkpoint.json", "weights.safetensors"]
+    assert hub.received["weights.safetensors"] == (path / "weights.safetensors").read_bytes()
+    assert "private" in str(hub.created)
+    hub.received["evil.py"] = b"raise SystemExit('was run')"
+    hub.received["pytorch_model.bin"] = b"x"
+    for name in ("hf:me/mine", "hf:me/mine@main"):
+        folder = pull_checkpoint(name, endpoint=hub.endpoint, token="hf_right", cache=tmp_path / "cache")
+        assert sorted(file.name for file in folder.iterdir()) == ["checkpoint.json", "weights.safetensors"]
+        assert open_checkpoint(folder).record == open_checkpoint(path).record
+    assert set(hub.asked) == {"checkpoint.json", "weights.safetensors"}
+
+
+def test_the_card_of_a_checkpoint_says_what_it_is_and_what_leaks(trained: tuple[Path, Path]) -> None:
+    from huggingface_hub import ModelCard
+
+    from mtbench.models.checkpoint import read_record
+    from mtbench.models.hub import model_card
+
+    benchmark, path = trained
+    record = read_record(path)
+    text = model_card(record, "me/mine")
+    data = ModelCard(text).data
+    assert data.library_name == "mtbench"
+    assert {"composed-image-retrieval", "combiner"} <= set(data.tags)
+    found = lines(text)
+    for line in [
+        "# mine",
+        "| benchmark | `letters` |",
+        f"| revision | `{record['revision']}` |",
+        f"| features | `tfidf-caption ({record['features']['dim']} numbers, of caption)` |",
+        "| also learned from | `nothing else` |",
+        "| epochs | `1` |",
+        "mtbench evaluate hf:me/mine --benchmark FOLDER",
+    ]:
+        assert line in found, line
+    assert "leak" not in text
+    assert "mean" not in text  # no results
+    assert str(benchmark.parent) not in text
+    leak = {"kind": "last_edge", "marked": True, "known": 1200, "of": 3000, "dropped": 0, "below": []}
+    marked = model_card({**record, "leak": leak, "pairs": "shoes"}, "me/mine")
+    assert "**It learned from data that leaks into the test part**" in marked
+    assert "1,200 of 3,000 test transactions were known by last edge" in marked
+    assert "training pairs of shoes" in marked
+    assert "/somewhere" not in model_card({**record, "options": {"file": "/somewhere/x"}}, "me/mine")
+
+
+def test_a_checkpoint_on_the_hub_is_evaluated_by_its_name(hub: Hub, trained: tuple[Path, Path], tmp_path: Path) -> None:
+    benchmark, path = trained
+    from mtbench.models.hub import push_checkpoint
+
+    push_checkpoint(path, "me/mine", token="hf_right", endpoint=hub.endpoint)
+    words = ["evaluate", "hf:me/mine", path, "--benchmark", benchmark, "--out", tmp_path / "out", "--json"]
+    environment = {**os.environ, "HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "0"}
+    code = "import sys; from mtbench.cli import main; main(sys.argv[1:])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    pulled, local = json.loads(done.stdout)
+    assert pulled["measures"] == local["measures"]
+    assert pulled["key"] == local["key"]
+    environment |= {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "1"}
+    again = subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 0, again.stderr  # from the cache
+    assert json.loads(again.stdout)[0]["measures"] == pulled["measures"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("hf:", "names no repository; give hf:OWNER/NAME"),
+        ("hf:me/a/b", "'me/a/b' is no name of a repository; give OWNER/NAME"),
+        ("hf:me/other", "refuses the download of 'me/other'"),
+        ("hf:me/mine@other", "refuses the download of 'me/mine'"),
+    ],
+)
+def test_what_is_not_on_the_hub_is_told(hub: Hub, tmp_path: Path, name: str, message: str) -> None:
+    from mtbench.models.hub import pull_checkpoint
+
+    with pytest.raises(MtbenchError, match=message):
+        pull_checkpoint(name, endpoint=hub.endpoint, cache=tmp_path)
+
+
+def test_a_repository_without_the_files_or_with_huge_ones_is_not_fetched(hub: Hub, tmp_path: Path) -> None:
+    from mtbench.models.hub import pull_checkpoint
+
+    hub.received["checkpoint.json"] = b"{}"
+    with pytest.raises(MtbenchError, match=r"me/mine on .* has no weights\.safetensors"):
+        pull_checkpoint("hf:me/mine", endpoint=hub.endpoint, cache=tmp_path)
+    hub.received["weights.safetensors"] = b"x"
+    hub.stated["weights.safetensors"] = 1 << 40
+    with pytest.raises(MtbenchError, match=r"weights\.safetensors has 1099511627776 bytes, and no more than"):
+        pull_checkpoint("hf:me/mine", endpoint=hub.endpoint, cache=tmp_path)
+    assert hub.asked == []
+
+
+def test_a_damaged_checkpoint_is_not_uploaded(hub: Hub, trained: tuple[Path, Path], tmp_path: Path) -> None:
+    from mtbench.models.hub import push_checkpoint
+
+    copy = Path(shutil.copytree(trained[1], tmp_path / "copy"))
+    (copy / "weights.safetensors").write_bytes(b"")
+    with pytest.raises(MtbenchError, match="cut off, or changed"):
+        push_checkpoint(copy, "me/mine", token="hf_right", endpoint=hub.endpoint)
+    assert not hub.created

@@ -54,7 +54,7 @@ def history(references: str, *feedback: str) -> History:
 
 def fold(histories: Sequence[History] = (), targets: Sequence[tuple[str, ...]] = (), score: Any = None) -> Fold:
     measures = (lambda model: {"mean": score(model)}) if score else _unasked
-    return Fold(histories, targets, {"shoes": Gallery("train", "shoes", "all-images", ())}, measures)
+    return Fold(histories, targets, {"shoes": Gallery("train", "shoes", "all-images", ())}, measures, fold)
 
 
 def _unasked(model: object) -> dict[str, float]:

@@ -18,6 +18,7 @@ from mtbench.cli.compare import compare
 from mtbench.cli.evaluate import encode, evaluate, score
 from mtbench.cli.inspect import list_plugins, push, stats
 from mtbench.cli.report import report
+from mtbench.cli.sweep import sweep
 from mtbench.cli.train import train
 from mtbench.core.errors import MtbenchError
 
@@ -60,5 +61,19 @@ def main() -> None:
     """Multi-turn composed image retrieval: build benchmarks, evaluate models, keep leaderboards."""
 
 
-for command in (build, stats, audit, encode, train, evaluate, check_model, score, compare, report, list_plugins, push):
+for command in (
+    build,
+    stats,
+    audit,
+    encode,
+    train,
+    sweep,
+    evaluate,
+    check_model,
+    score,
+    compare,
+    report,
+    list_plugins,
+    push,
+):
     main.add_command(command)

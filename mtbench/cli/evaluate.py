@@ -86,8 +86,8 @@ def evaluate(
     """Rank the whole gallery with one or more models, and study how they use the history.
 
     MODEL is a registered name (`mtbench list models`), your own class (path/to/file.py:Class), a checkpoint that
-    `mtbench train` made, or a file of rankings that any system wrote, which gets the evaluators that final rankings are
-    enough for.
+    `mtbench train` made (a folder, or hf:OWNER/NAME on the Hugging Face hub), or a file of rankings that any system
+    wrote, which gets the evaluators that final rankings are enough for.
     """
     from mtbench.cli.studies import study_tables
     from mtbench.data.benchmark import load

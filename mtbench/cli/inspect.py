@@ -43,7 +43,7 @@ def list_plugins(kind: str | None) -> None:
     if kind is not None and kind not in KINDS:
         raise unknown("kind of plugin", kind, KINDS)
     for name in [kind] if kind else KINDS:
-        rows = [[plugin, _first_line(found)] for plugin, found in KINDS[name].loaded()]
+        rows = [*KINDS[name].described()]
         click.echo(f"{name}: none yet" if not rows else table(rows, [name, ""], left=True))
         if not kind:
             click.echo()
@@ -56,16 +56,18 @@ def _every_length(part: Mapping[str, Any]) -> dict[str, Any]:
     return {**part, "turns": {n: turns[n] for n in sorted(turns, key=int)}}
 
 
-def _first_line(plugin: type) -> str:
-    return (getattr(plugin, "summary", None) or plugin.__doc__ or "").strip().split("\n")[0]
-
-
 @click.command()
 @DIR
 @click.argument("repository")
 @click.option("--private", is_flag=True, help="Make a new repository private.")
 def push(directory: Path, repository: str, private: bool) -> None:
-    """Upload a benchmark to the Hugging Face hub as OWNER/NAME."""
+    """Upload a benchmark or a checkpoint to the Hugging Face hub as OWNER/NAME."""
     from mtbench.data.benchmark import load
+    from mtbench.models.checkpoint import is_checkpoint
 
+    if is_checkpoint(directory):
+        from mtbench.models.hub import push_checkpoint
+
+        click.echo(push_checkpoint(directory, repository, private=private))
+        return
     click.echo(load(directory).push_to_hub(repository, private=private))

@@ -92,10 +92,7 @@ def training_table(trained: Sequence[tuple[Path, Mapping[str, Any]]]) -> str:
     if leak["dropped"]:
         lines.append(f"{leak['dropped']:,} transactions that leak by {leak['kind'].replace('_', ' ')} were left out.")
     if leak["marked"]:
-        lines.append(
-            f"LEAK: {leak['known']:,} of {leak['of']:,} test transactions were known in training by "
-            f"{leak['kind'].replace('_', ' ')}. Every result of these checkpoints says so."
-        )
+        lines.append(f"LEAK: {_leaked(leak)}. Every result of these checkpoints says so.")
     return "\n".join([*lines, "", f"Evaluate: mtbench evaluate {trained[0][0]} --benchmark ..."])
 
 
@@ -103,8 +100,10 @@ def result_table(records: Sequence[Mapping[str, Any]]) -> str:
     """Models under each other: the headline with its interval, and what the other choices would have given."""
     first = records[0]
     several = len(first["by_category"]) > 1
+    seeds = len({record["model"] for record in records}) < len(records) and any(r["trained"] for r in records)
     columns: dict[str, Callable[[Mapping[str, Any]], str]] = {
-        "model": lambda r: str(r["model"].rpartition(":")[2]),
+        "model": _name,
+        **({"seed": lambda r: str(r["options"].get("seed", "-"))} if seeds else {}),
         "proxy": lambda r: str(r["proxy"]),
         **{name: partial(_percent, name) for name in ("R@5", "R@8", "mean")},
         "95% interval": lambda r: points_range(*r["intervals"]["mean"]),
@@ -140,6 +139,7 @@ def result_table(records: Sequence[Mapping[str, Any]]) -> str:
     if first["split"] != "test":
         lines.append(f"The {first['split']} part is one that models learn from or choose their options on.")
     for record in records:
+        lines += _training_notes(record)
         if run := record.get("run"):
             lines += [f"{record['model']}: {line}" for line in _run_notes(run["missing"], run["cut_ties"])]
         if record["ties_optimistic"]["mean"] - record["ties_pessimistic"]["mean"] > 0.5:
@@ -148,6 +148,33 @@ def result_table(records: Sequence[Mapping[str, Any]]) -> str:
     if len(proxies) > 1:
         lines.append(f"Not comparable with each other: different things stood for the images ({', '.join(proxies)}).")
     return "\n".join(lines)
+
+
+def _name(record: Mapping[str, Any]) -> str:
+    """The model of a result, with a sign if it learned from what leaks."""
+    name = str(record["model"].rpartition(":")[2])
+    return name + " LEAK" * any(trained["leak"]["marked"] for trained in record["trained"])
+
+
+def _training_notes(record: Mapping[str, Any]) -> list[str]:
+    """What a reader must know of the checkpoints behind a result."""
+    lines = []
+    for trained in record["trained"]:
+        if trained["leak"]["marked"]:
+            lines.append(f"{_name(record)}: {_leaked(trained['leak'])}: no fair score (--allow-leak).")
+        if trained["status"] != "complete":
+            lines.append(f"{_name(record)}: the training of {trained['model']} stopped early: {trained['status']}.")
+    return lines
+
+
+def _leaked(leak: Mapping[str, Any]) -> str:
+    """What a training knew of the test part, itself or in a checkpoint that it starts from."""
+    found = [
+        f"{one['known']:,} of {one['of']:,} test transactions were known in training by {one['kind'].replace('_', ' ')}"
+        for one in (leak, *leak["below"])
+        if one["known"]
+    ]
+    return "; below it ".join(dict.fromkeys(found)) or "test transactions were known in training"
 
 
 def score_table(found: Mapping[str, Any]) -> str:

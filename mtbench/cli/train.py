@@ -24,7 +24,7 @@ from mtbench.core.errors import MtbenchError
     "--config", type=click.Path(path_type=Path, dir_okay=False), help="YAML or JSON file with options of the model."
 )
 @SET
-@click.option("--seed", "seeds", type=int, multiple=True, default=[0], show_default=True, help="Repeatable.")
+@click.option("--seed", "seeds", type=int, multiple=True, help="Repeatable. [default: 0]")
 @click.option("--pairs", multiple=True, metavar="BUILDER=RAW", help="Learn from the train pairs of raw files too.")
 @click.option("--allow-leak", is_flag=True, help="Learn from what leaks into test; every result is marked.")
 @click.option("--drop-leaks", is_flag=True, help="Leave out the training transactions that leak into test or dev.")
@@ -59,14 +59,16 @@ def train(
 
     if allow_leak and drop_leaks:
         raise MtbenchError("--allow-leak and --drop-leaks exclude each other")
-    if any(seed < 0 for seed in seeds):
-        raise MtbenchError(f"the seed must be 0 or more, not {min(seeds)}")
-    loaded = load(benchmark)
     given: dict[str, object] = {**(read_config(config) if config else {}), **options_of(options)}
+    for name, typed in {"seed": seeds, "preset": preset}.items():
+        if typed and name in given:
+            raise MtbenchError(f"the {name} is given twice: as --{name}, and among the options ({given[name]})")
+    loaded = load(benchmark)
+    wanted = list(dict.fromkeys(seeds)) or [0]
     more = pairs_of(loaded, pairs)
     trained: list[Any] = []
     try:
-        for seed in dict.fromkeys(seeds):
+        for seed in wanted:
             settings = TrainSettings(
                 seed=seed,
                 options=given,
@@ -76,11 +78,11 @@ def train(
                 leaks="allow" if allow_leak else "drop" if drop_leaks else "refuse",
                 clean=clean,
                 pairs=more,
-                pairs_name=" ".join(sorted(pairs)),
+                pairs_name=" ".join(sorted(one.partition("=")[0] for one in pairs)),  # a path is of this machine
             )
             trained.append(run(model, loaded, out or benchmark / "checkpoints", settings, progress=sys.stderr.isatty()))
     finally:  # what is done is shown, even if the next seed fails
-        if as_json and len(trained) == len(set(seeds)):
+        if as_json and len(trained) == len(wanted):
             print_json([{"checkpoint": str(one.path), **one.record} for one in trained])
         elif trained and not as_json:
             click.echo(training_table([(one.path, one.record) for one in trained]))

@@ -11,6 +11,7 @@ Nothing is imported before it is asked for by name.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib
 import importlib.metadata
@@ -26,6 +27,13 @@ from typing import Any, Generic, TypeVar
 from mtbench.core.errors import MtbenchError, unknown
 
 T = TypeVar("T")
+
+EXTRAS = {"torch": "neural", "safetensors": "neural"}
+"""Packages that plugins of this package import at the top, by the extra that brings them."""
+
+OURS = ("mtbench", "builders")
+"""The packages whose plugins are described without an import."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -79,7 +87,10 @@ class Registry(Generic[T]):
             try:
                 plugin: type[T] = point.load()
             except Exception as error:
-                raise MtbenchError(f"the {self.kind} {name!r} ({point.value}) cannot be loaded: {error}") from error
+                hint = _what_to_install(error)
+                raise MtbenchError(
+                    f"the {self.kind} {name!r} ({point.value}) cannot be loaded: {error}{hint}"
+                ) from error
             return plugin
         if ":" in name:
             return self._load(name)
@@ -92,6 +103,23 @@ class Registry(Generic[T]):
                 yield name, self.get(name)
             except MtbenchError as error:
                 logger.warning("%s", error)
+
+    def described(self) -> Iterator[tuple[str, str]]:
+        """Every plugin with the first line of its description; a broken one is warned about and skipped.
+
+        A class of this package is looked up in its file and not imported: that would take seconds for torch, and where
+        there is no torch the list would be without them.
+        """
+        for name in self.names():
+            point = None if name in self._decorated else self._entry_points()[name]
+            text = _docstring(point) if point and point.module.partition(".")[0] in OURS else ""
+            try:
+                plugin = None if text else self.get(name)
+            except MtbenchError as error:
+                logger.warning("%s", error)
+                continue
+            text = text or getattr(plugin, "summary", None) or (plugin and plugin.__doc__) or ""
+            yield name, text.strip().split("\n")[0]
 
     def _load(self, spec: str) -> type[T]:
         where, _, attribute = spec.rpartition(":")
@@ -108,6 +136,28 @@ class Registry(Generic[T]):
             classes = [value.__name__ for value in own if value.__module__ == module.__name__]
             raise unknown(f"{self.kind} class in {where}", attribute, classes)
         return plugin
+
+
+def _what_to_install(error: Exception) -> str:
+    """What to type where a package is missing that an extra of this one brings."""
+    missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    return f'. Type: pip install "mtbench[{EXTRAS[missing]}]"' if missing in EXTRAS else ""
+
+
+def _docstring(point: importlib.metadata.EntryPoint) -> str:
+    """The docstring of a class, read from its file; empty where it has none there."""
+    try:
+        spec = importlib.util.find_spec(point.module)
+        tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8")) if spec and spec.origin else ast.Module([], [])
+    except (ImportError, OSError, SyntaxError):
+        return ""  # importing it will say what is wrong
+    found = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == point.attr]
+    own = {target.id for part in found for node in part.body if isinstance(node, ast.Assign) for target in _names(node)}
+    return "" if "summary" in own or not found else ast.get_docstring(found[0]) or ""
+
+
+def _names(node: ast.Assign) -> list[ast.Name]:
+    return [target for target in node.targets if isinstance(target, ast.Name)]
 
 
 class _FromSource(SourceFileLoader):

@@ -53,10 +53,11 @@ def _is_foreign(plugin: type) -> bool:
         return False
 
 
-@lru_cache(maxsize=1)
-def library_sha256() -> str:
-    """Hash of every Python file of this package: a result of other code is another result."""
-    return _hash_of(sorted(Path(mtbench.__file__).parent.rglob("*.py")))
+@lru_cache
+def library_sha256(*parts: str) -> str:
+    """Hash of every Python file of this package, or of some of its subpackages: other code is another result."""
+    home = Path(mtbench.__file__).parent
+    return _hash_of(sorted(file for part in parts or (".",) for file in (home / part).rglob("*.py")))
 
 
 def _hash_of(files: Iterable[Path]) -> str:

@@ -16,8 +16,8 @@ from mtbench.core.source import library_sha256, source_sha256
 from mtbench.data.benchmark import Benchmark
 from mtbench.evaluation.record import Phases
 from mtbench.evaluation.results import SCHEMA_VERSION
-from mtbench.features.manifest import read_manifest
 from mtbench.evaluation.system import System
+from mtbench.features.manifest import read_manifest
 from mtbench.features.store import build_encoder, encode, names, open_features
 from mtbench.models.protocol import Features
 
@@ -78,7 +78,7 @@ def identity(asked: System, benchmark: Benchmark, settings: Settings, words: str
         "source_sha256": asked.source_sha256,
         "options": asked.shown_options,
         "option_files": {k: file_sha256(Path(v)) for k, v in asked.shown_options.items() if _is_file(v)},
-        "weights": {record["model"]: record["weights_sha256"] for record in asked.checkpoints.values()},
+        "weights": [record["weights_sha256"] for record in asked.checkpoints.values()],
         "benchmark": benchmark.name,
         "revision": benchmark.revision,
         "proxies": benchmark.manifest.get("proxies", {}),

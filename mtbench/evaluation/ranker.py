@@ -177,8 +177,13 @@ def fold_of(transactions: Sequence[Transaction], galleries: Mapping[str, Gallery
         found = per_transaction(positions, HEADLINE)
         return {name: macro(name, found[name], categories) for name in HEADLINE}
 
+    def single_turns() -> Fold:
+        turns = dict.fromkeys((t.category, turn) for t in transactions for turn in t.turns)
+        alone = [Transaction(f"turn {n}", category, (turn,)) for n, (category, turn) in enumerate(turns)]
+        return fold_of(alone, galleries, catalogue)
+
     targets = [tuple(turn.target for turn in t.turns) for t in transactions]
-    return Fold([query.history for query in queries], targets, galleries, measures)
+    return Fold([query.history for query in queries], targets, galleries, measures, single_turns)
 
 
 def check_model(model: object) -> None:

@@ -15,6 +15,10 @@ from mtbench.core.source import source_sha256
 from mtbench.evaluation.ranker import check_model
 from mtbench.evaluation.runs import is_run
 from mtbench.models.checkpoint import is_checkpoint, open_checkpoint, read_record
+from mtbench.models.hub import PREFIX, pull_checkpoint
+
+NOT_OF_THE_MODEL = ("device",)
+"""Options that say where to compute, and change nothing else."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class System:
 
     def words(self, asked: str | None) -> str | None:
         """The same for words."""
-        return asked or next((record["words"] for record in self.checkpoints.values()), None)
+        return asked or next((record["words"] or None for record in self.checkpoints.values()), None)
 
     @property
     def trained(self) -> list[dict[str, Any]]:
@@ -60,17 +64,20 @@ def system(name: str, options: Mapping[str, object], seed: int) -> System:
     """The system called ``name``.
 
     Args:
-        name: a registered model, ``module:Class`` or ``file.py:Class``, a folder of a checkpoint, or a file of rankings.
+        name: a registered model, ``module:Class`` or ``file.py:Class``, a folder of a checkpoint or ``hf:OWNER/NAME``
+            on the hub, or a file of rankings.
         options: of the model, as typed.
         seed: for a model that takes one and is not trained yet.
 
     Raises:
         MtbenchError: none of these, or options that it does not take.
     """
-    if is_checkpoint(name):
-        if options:
-            raise MtbenchError(f"{name} is a checkpoint: it has its options, and takes no {next(iter(options))}")
-        opened = open_checkpoint(Path(name))
+    folder = pull_checkpoint(name) if name.startswith(PREFIX) else Path(name)
+    is_registered = name in MODELS.names()  # whatever folder of this name lies here: ./NAME is the folder
+    if not is_registered and is_checkpoint(folder):
+        if asked := [option for option in options if option not in NOT_OF_THE_MODEL]:
+            raise MtbenchError(f"{name} is a checkpoint: it has its options, and takes no {asked[0]}")
+        opened = open_checkpoint(folder, **options)
         record = opened.record
         shown = {**record["options"], "seed": record["seed"]}
         plugin = type(opened.model)
@@ -78,7 +85,7 @@ def system(name: str, options: Mapping[str, object], seed: int) -> System:
             **{"name": record["model"], "plugin": plugin, "model": opened.model, "shown_options": shown},
             source_sha256=source_sha256(plugin),
             is_trained=True,
-            checkpoints={Path(name): record},
+            checkpoints={folder: record},
             chosen_on_dev=record.get("chosen_on_dev", {}),
         )
     if is_run(name):
@@ -87,18 +94,43 @@ def system(name: str, options: Mapping[str, object], seed: int) -> System:
         if options:
             raise MtbenchError(f"{name} is a file of rankings: it has no options such as {next(iter(options))}")
         return System(Path(name).name, None, None, file_sha256(Path(name)), {})
-    if Path(name).is_dir():
+    if not is_registered and Path(name).is_dir():
         raise MtbenchError(f"{name} is no checkpoint: it has no checkpoint.json. Make one: mtbench train --help")
     plugin = MODELS.get(name)
+    must_be_trained(name, plugin)
     given = dict(options)
     if any(option.split("=")[0] == "seed" for option in known_options(plugin)):
         given.setdefault("seed", seed)
     model = construct(plugin, given, what=f"model {name!r}")
     check_model(model)
-    below = {option: Path(str(value)) for option, value in given.items() if is_checkpoint(str(value))}
-    records = {option: read_record(path) for option, path in below.items()}
-    shown = {**given, **{option: record["model"] for option, record in records.items()}}
+    below = {option: _parts_of(value) for option, value in given.items()}
+    records = {path: read_record(path) for parts in below.values() for path in parts if isinstance(path, Path)}
+    shown = dict(given)
+    for option, parts in below.items():
+        if any(part in records for part in parts):
+            shown[option] = ",".join(records[part]["model"] if isinstance(part, Path) else part for part in parts)
     if records and "seed" not in shown:
         shown["seed"] = next(iter(records.values()))["seed"]
-    checkpoints = {below[option]: record for option, record in records.items()}
-    return System(name, plugin, model, source_sha256(plugin), shown, checkpoints=checkpoints)
+    return System(name, plugin, model, source_sha256(plugin), shown, checkpoints=records)
+
+
+def must_be_trained(name: str, plugin: type) -> None:
+    """Refuse a model with a network that is named instead of a checkpoint of it.
+
+    It would be trained on the spot, without a word about what leaks from its training data.
+    """
+    if hasattr(plugin, "phases"):
+        raise MtbenchError(
+            f"{name} has to be trained before: mtbench train {name} --benchmark DIR. Then give the checkpoint instead"
+        )
+
+
+def _parts_of(value: object) -> list[str | Path]:
+    """An option taken apart at its commas, as a list of models is; the folders of checkpoints among them as paths."""
+    if is_checkpoint(str(value)):
+        return [Path(str(value))]
+    parts = value.split(",") if isinstance(value, str) else value if isinstance(value, (list, tuple)) else []
+    names = [str(part).strip() for part in parts]
+    for name in set(names) & set(MODELS.names()):
+        must_be_trained(name, MODELS.get(name))
+    return [Path(name) if name not in MODELS.names() and name and is_checkpoint(name) else name for name in names]

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtbench.core.types import History
+from mtbench.features.needs import need
 from mtbench.models.protocol import Array, Catalogue, Fold
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class _Aggregator:
         """The trained single-turn model, if one was given."""
         if self.combiner is None:
             return None
+        need("torch", extra="neural")
         from mtbench.models.learning.sequence import combiner_of  # torch: only where it is needed
 
         return combiner_of(self.combiner, device="auto")

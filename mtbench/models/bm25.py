@@ -16,6 +16,9 @@ REFERENCE_WEIGHTS = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0)
 DECAYS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """What is tried on dev; of equals the first is taken, so the simplest comes first."""
 
+TOKEN = r"(?u)\b\w+\b"
+"""What a word is: CountVectorizer's own pattern leaves out those of one letter."""
+
 
 class BM25:
     """BM25 of captions or attributes for the last reference and the feedback of all turns, older turns decayed.
@@ -57,18 +60,8 @@ class BM25:
         vectorizer, documents = self._index_of(tuple(image_ids), catalogue)
         references = vectorizer.transform(catalogue.text(history.references[-1]) for history in histories)
         feedback = vectorizer.transform(text for history in histories for text in history.feedback)
-        query = self.reference_weight * references + self._ages(histories) @ feedback
+        query = self.reference_weight * references + faded(histories, self.decay) @ feedback
         return np.asarray((query @ documents).toarray(), dtype=np.float32)
-
-    def _ages(self, histories: Sequence[History]) -> sparse.csr_array:
-        """The weight of every turn in the query of its history: (B, turns of all histories)."""
-        lengths = np.array([len(history) for history in histories])
-        rows = np.repeat(np.arange(len(histories)), lengths)
-        age = np.repeat(np.cumsum(lengths), lengths) - 1 - np.arange(lengths.sum())
-        return sparse.csr_array(
-            (np.power(float(self.decay), age), (rows, np.arange(len(rows)))),
-            shape=(len(histories), len(rows)),
-        )
 
     def _index_of(self, image_ids: tuple[str, ...], catalogue: Catalogue) -> tuple[Any, sparse.csc_array]:
         """Word counter and weights (words, G) of a gallery, kept for the next histories on this catalogue."""
@@ -77,24 +70,36 @@ class BM25:
         if image_ids not in self._indices:
             from sklearn.feature_extraction.text import CountVectorizer
 
-            vectorizer = CountVectorizer(token_pattern=r"(?u)\b\w+\b", dtype=np.float64)
+            vectorizer = CountVectorizer(token_pattern=TOKEN, dtype=np.float64)
             texts = [catalogue.text(image) for image in image_ids]
             try:
                 counts = sparse.csr_array(vectorizer.fit_transform(texts))
             except ValueError:  # not a word in the whole gallery
                 vectorizer.fit(["nothing"])
                 counts = sparse.csr_array((len(texts), 1))
-            self._indices[image_ids] = (vectorizer, self._weights(counts).T.tocsc())
+            self._indices[image_ids] = (vectorizer, document_weights(counts, k1=self.k1, b=self.b).T.tocsc())
         return self._indices[image_ids]
 
-    def _weights(self, counts: sparse.csr_array) -> sparse.csr_array:
-        """BM25 weights of the words in each document, (G, words)."""
-        n = counts.shape[0]
-        frequency = np.bincount(counts.indices, minlength=counts.shape[1])
-        idf = np.log1p((n - frequency + 0.5) / (frequency + 0.5))
-        length = counts.sum(axis=1)
-        norm = self.k1 * (1 - self.b + self.b * length / max(length.mean(), 1e-9))
-        rows = np.repeat(np.arange(n), np.diff(counts.indptr))
-        weights = counts.copy()
-        weights.data = idf[counts.indices] * counts.data * (self.k1 + 1) / (counts.data + norm[rows])
-        return weights
+
+def faded(histories: Sequence[History], decay: float) -> sparse.csr_array:
+    """The weight of every turn in the query of its history, decay^age: (B, turns of all histories)."""
+    lengths = np.array([len(history) for history in histories])
+    rows = np.repeat(np.arange(len(histories)), lengths)
+    age = np.repeat(np.cumsum(lengths), lengths) - 1 - np.arange(lengths.sum())
+    return sparse.csr_array(
+        (np.power(float(decay), age), (rows, np.arange(len(rows)))),
+        shape=(len(histories), len(rows)),
+    )
+
+
+def document_weights(counts: sparse.csr_array, *, k1: float, b: float) -> sparse.csr_array:
+    """BM25 weights of the words in each document, (G, words), of how often each has each."""
+    n = counts.shape[0]
+    frequency = np.bincount(counts.indices, minlength=counts.shape[1])
+    idf = np.log1p((n - frequency + 0.5) / (frequency + 0.5))
+    length = counts.sum(axis=1)
+    norm = k1 * (1 - b + b * length / max(length.mean(), 1e-9))
+    rows = np.repeat(np.arange(n), np.diff(counts.indptr))
+    weights = counts.copy()
+    weights.data = idf[counts.indices] * counts.data * (k1 + 1) / (counts.data + norm[rows])
+    return weights

@@ -18,6 +18,7 @@ from mtbench.core.files import atomic_folder, file_sha256, write_json
 from mtbench.core.options import construct
 from mtbench.core.registry import MODELS
 from mtbench.data.benchmark import Benchmark
+from mtbench.features.needs import need
 from mtbench.models.protocol import Features
 
 if TYPE_CHECKING:
@@ -26,16 +27,24 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 """Raised when a field of a checkpoint changes its meaning."""
 
+OF_A_LEAK: Mapping[str, type] = {"kind": str, "marked": bool, "known": int, "of": int, "dropped": int}
+"""Fields of ``leak``, and of each of those below it."""
+
 RECORD, WEIGHTS = "checkpoint.json", "weights.safetensors"
 
 LARGEST_RECORD, LARGEST_WEIGHTS = 32 << 20, 8 << 30
 """Bytes that are read at most: a checkpoint may come from anybody."""
 
+LARGEST_DEPTH = 32
+"""Lists and dictionaries in each other: more of them is no record, and would end the programs that read it."""
+
 NEEDED: Mapping[str, type] = {
     **{"schema_version": int, "model": str, "options": dict, "inputs": dict, "weights_sha256": str, "key": str},
-    **{"benchmark": str, "revision": str, "split": str, "features": dict, "words": str, "seed": int, "leak": dict},
+    **{"status": str, "preset": str, "pairs": str, "benchmark": str, "revision": str, "split": str, "words": str},
+    **{"features_name": str, "features": dict, "features.name": str, "features.proxy": str, "features.key": str},
+    **{"features.dim": int, "seed": int, "chosen_on_dev": dict, "leak": dict, "leak.below": list},
 }
-"""Fields without which a checkpoint cannot be used, with their types."""
+"""Fields without which a checkpoint cannot be used, with their types; ``features.key`` is ``key`` of ``features``."""
 
 
 @dataclass(frozen=True)
@@ -75,19 +84,24 @@ def read_record(path: Path) -> dict[str, Any]:
     try:
         if file.stat().st_size > LARGEST_RECORD:
             raise ValueError(f"it is larger than {LARGEST_RECORD >> 20} MiB")
-        record = json.loads(file.read_text(encoding="utf-8"))
-        wrong = [name for name, kind in NEEDED.items() if not isinstance(record.get(name), kind)]
+        record = json.loads(file.read_text(encoding="utf-8"), parse_constant=_no_number)
+        if not isinstance(record, dict):
+            raise ValueError("it is no record")
+        version = record.get("schema_version")
+        if type(version) is int and version != SCHEMA_VERSION:
+            raise MtbenchError(f"{file} has schema version {version}; this mtbench reads {SCHEMA_VERSION}")
+        _check_depth(record)
+        wrong = [name for name, kind in NEEDED.items() if type(_field(record, name)) is not kind]
+        if not wrong and not all(map(_is_leak, (record["leak"], *record["leak"]["below"]))):
+            wrong = ["leak"]
         if wrong:
             raise ValueError(f"no {', '.join(wrong)} as it should be")
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise MtbenchError(f"{file} is damaged: {error}. Train again, or download it again") from error
-    if record["schema_version"] != SCHEMA_VERSION:
-        raise MtbenchError(f"{file} has schema version {record['schema_version']}; this mtbench reads {SCHEMA_VERSION}")
-    found: dict[str, Any] = record
-    return found
+    return record
 
 
-def open_checkpoint(path: Path, *, device: str = "auto") -> Checkpoint:
+def open_checkpoint(path: Path, *, device: object = "auto") -> Checkpoint:
     """The model of a checkpoint, ready to rank.
 
     Only registered models are made: a file or module that the record names is not imported.
@@ -95,9 +109,11 @@ def open_checkpoint(path: Path, *, device: str = "auto") -> Checkpoint:
     Raises:
         MtbenchError: damaged, of a model that is not registered, or weights that do not fit its options.
     """
+    record = read_record(path)
+    for package in ("torch", "safetensors"):
+        need(package, extra="neural")
     from mtbench.models.learning.tensors import read_tensors
 
-    record = read_record(path)
     name: str = record["model"]
     if name not in MODELS.names():
         raise MtbenchError(
@@ -111,12 +127,14 @@ def open_checkpoint(path: Path, *, device: str = "auto") -> Checkpoint:
         raise MtbenchError(f"{weights} is larger than {LARGEST_WEIGHTS >> 30} GiB, and is not read")
     if file_sha256(weights) != record["weights_sha256"]:
         raise MtbenchError(f"{weights} is not what {RECORD} describes: cut off, or changed. Download or train again")
-    tensors, _ = read_tensors(weights)
     plugin = MODELS.get(name)
+    if not hasattr(plugin, "load"):
+        raise MtbenchError(f"{path / RECORD} is of the model {name!r}, which has no weights to load")
+    tensors, _ = read_tensors(weights)
     model = construct(plugin, {**record["options"], "device": device}, what=f"{path}: model {name!r}")
     try:
         model.load(record["inputs"], tensors)
-    except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError, MtbenchError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise MtbenchError(f"{path}: the weights do not fit the options of {name!r}: {first}") from error
     return Checkpoint(path, model, record)
@@ -134,10 +152,38 @@ def check_fits(path: Path, record: Mapping[str, Any], benchmark: Benchmark, feat
             f"{benchmark.name} revision {benchmark.revision[:12]}. Train on this one: mtbench train {record['model']} "
             f"--benchmark {benchmark.path}"
         )
+    if not getattr(MODELS.get(record["model"]), "reads_features", True):
+        return
     mine, theirs = features.describe(), record["features"]
-    if theirs and theirs.get("key") != mine.get("key"):
+    if (theirs["key"], theirs["dim"]) != (mine.get("key"), mine.get("dim")):
         raise MtbenchError(
-            f"{path} was trained on the features {theirs.get('name')} ({theirs.get('dim')} numbers, key "
-            f"{str(theirs.get('key'))[:8]}), but these are {mine.get('name')} ({mine.get('dim')} numbers, key "
-            f"{str(mine.get('key'))[:8]}). Give --features {theirs.get('name')}, encoded as it was, or train again"
+            f"{path} was trained on the features {theirs['name']} ({theirs['dim']} numbers, key {theirs['key'][:8]}), "
+            f"but these are {mine.get('name')} ({mine.get('dim')} numbers, key {str(mine.get('key'))[:8]}). Give "
+            f"--features {record['features_name']}, encoded as it was, or train again"
         )
+
+
+def _field(record: Mapping[str, Any], name: str) -> Any:
+    """A field by its name in `NEEDED`; None where it is not there."""
+    outer, dot, inner = name.partition(".")
+    found = record.get(outer)
+    return (found.get(inner) if isinstance(found, dict) else None) if dot else found
+
+
+def _is_leak(leak: object) -> bool:
+    return isinstance(leak, dict) and all(type(leak.get(name)) is kind for name, kind in OF_A_LEAK.items())
+
+
+def _check_depth(value: Any) -> None:
+    """ValueError for a record nested deeper than `LARGEST_DEPTH`; without recursion, which is what would fail."""
+    level = [value]
+    for _ in range(LARGEST_DEPTH):
+        inner = [part.values() if isinstance(part, dict) else part for part in level if isinstance(part, (dict, list))]
+        level = [one for part in inner for one in part]
+        if not level:
+            return
+    raise ValueError(f"it is nested more than {LARGEST_DEPTH} deep")
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number")

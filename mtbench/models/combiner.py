@@ -6,6 +6,7 @@ FashionVLP, which FashionNTM builds on, has no public code or weights. Here stan
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -50,6 +51,13 @@ class Combiner(Learned):
         }
     )
 
+    RANGES: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType(
+        {
+            **{"dim": (1, math.inf), "projection": (1, math.inf), "hidden": (1, math.inf)},
+            **{"dropout": (0, 1), "scale": (0.001, 100)},
+        }
+    )
+
     kind: Literal["residual", "clip4cir"] = "residual"
     dim: int = 384
     projection: int = 4
@@ -85,7 +93,10 @@ class Combiner(Learned):
         return composer
 
     def phases(self, train: Fold, dev: Fold, catalogue: Catalogue) -> Iterator[Phase]:
-        """One phase, on every distinct turn of the training transactions."""
+        """One phase, on every distinct turn of the training transactions; chosen on every distinct turn of dev.
+
+        Whole transactions are not what it learns: where the last turn says little, they would choose by chance.
+        """
         examples = examples_of(train, catalogue, device=self.place).single_turns()
         net = self.build({"features": examples.images.shape[1]})
         if isinstance(self.composer, Residual):
@@ -96,7 +107,7 @@ class Combiner(Learned):
             self.recipe,
             partial(batches_of, examples.categories, self.batch),
             partial(self._loss, examples),
-            partial(dev.measures, self) if dev.histories else None,
+            partial(dev.single_turns().measures, self) if dev.histories else None,
         )
 
     def _loss(self, examples: Examples, rows: Any) -> Tensor:

@@ -139,6 +139,15 @@ class Catalogue:
             self._used.add(self.words)
         return words
 
+    def attributes(self, image_id: str) -> tuple[str, ...]:
+        """The attribute words of an image; none where it has none, or where they are not to stand for it."""
+        if image_id == BLANK or "attributes" not in self.words:
+            return ()
+        found = self._images[image_id].attributes
+        if found:
+            self._used.add("attributes")
+        return found
+
     def image_features(self, image_ids: Sequence[str]) -> Array:
         """Vectors of images, float32 (n, d)."""
         return _or_zero(image_ids, BLANK, self.features.images)
@@ -158,12 +167,14 @@ class Fold:
         galleries: the candidates by category.
         measures: ``R@5``, ``R@8`` and their ``mean`` of a model on this fold, 0..1, macro over categories, from the
             same exact ranking as the evaluation.
+        single_turns: the same with every distinct turn as a transaction of its own, for what is trained on turns.
     """
 
     histories: Sequence[History]
     targets: Sequence[tuple[str, ...]]
     galleries: Mapping[str, Gallery]
     measures: Callable[[Any], Mapping[str, float]]
+    single_turns: Callable[[], Fold]
 
     def score(self, model: Any) -> float:
         """The headline measure, by which options are chosen."""

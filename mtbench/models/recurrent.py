@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -37,6 +40,8 @@ class Lstm(SequenceModel):
         width: hidden units; 100 in FashionNTM.
     """
 
+    RANGES: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType({"width": (1, math.inf)})
+
     width: int = 100
 
     def memory(self, dim: int) -> nn.Module:
@@ -51,6 +56,8 @@ class Gru(SequenceModel):
     Args:
         width: hidden units.
     """
+
+    RANGES: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType({"width": (1, math.inf)})
 
     width: int = 100
 

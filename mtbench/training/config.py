@@ -22,4 +22,12 @@ def read_config(path: Path) -> dict[str, object]:
         raise MtbenchError(f"{path} cannot be read as YAML or JSON: {reason}") from error
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
         raise MtbenchError(f"{path} must hold options as name: value, such as  epochs: 20")
+    nested = [name for name, value in found.items() if not _is_plain(value)]
+    if nested:
+        raise MtbenchError(f"{path}: {', '.join(nested)}: an option is a word, a number or a list of these")
     return {name.replace("-", "_"): value for name, value in found.items()}
+
+
+def _is_plain(value: object) -> bool:
+    values = value if isinstance(value, list) else [value]
+    return all(one is None or isinstance(one, (str, int, float)) for one in values)

@@ -51,11 +51,12 @@ def allowed(
     if policy == "drop":
         kept = _harmless(known, held, kind)
         known, dropped = kept, len(known) - len(kept)
+    spoken = kind.replace("_", " ")
     if not known:
-        raise MtbenchError(f"{benchmark.path}: no training transaction is left that does not leak by {kind}")
+        why = f"every training transaction leaks by {spoken}" if dropped else "its train part is empty"
+        raise MtbenchError(f"{benchmark.path} has nothing to learn from: {why}")
     found = leaks(benchmark.transactions(test), known)
     n = sum(leak[kind] for leak in found)
-    spoken = kind.replace("_", " ")
     if n and policy == "refuse":
         raise MtbenchError(
             f"training on this would leak: {n:,} of the {len(found):,} {test} transactions of {benchmark.path} are "

@@ -20,8 +20,8 @@ def pairs_of(benchmark: Benchmark, asked: Sequence[str]) -> list[Transaction]:
     """
     found: list[Transaction] = []
     for one in asked:
-        name, equals, raw = one.partition("=")
-        if not equals:
+        name, _, raw = one.partition("=")
+        if not name or not raw:
             raise MtbenchError(f"--pairs {one!r} must be BUILDER=RAW, such as --pairs fashioniq=FOLDER")
         pairs = train_pairs(name, BUILDERS.get(name)(), Path(raw))
         warn_if_strange(benchmark, pairs, one)

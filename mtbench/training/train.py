@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mtbench.core.errors import MtbenchError
+from mtbench.core.errors import MtbenchError, unknown
 from mtbench.core.files import check_folder, json_sha256
 from mtbench.core.options import construct, options_of
 from mtbench.core.registry import MODELS
@@ -20,13 +20,15 @@ from mtbench.evaluation.evaluate import catalogue_of, fold
 from mtbench.evaluation.inputs import DEFAULT_FEATURES, features_of, words_of
 from mtbench.evaluation.ranker import fold_of
 from mtbench.evaluation.record import Phases, environment, plain
+from mtbench.evaluation.system import NOT_OF_THE_MODEL
+from mtbench.features.needs import need
 from mtbench.models.checkpoint import check_fits, is_checkpoint, read_record, write_checkpoint
 from mtbench.training.leak import Policy, allowed
 
 logger = logging.getLogger(__name__)
 
-NOT_OF_THE_MODEL = ("device",)
-"""Options that say where to compute, and change nothing else."""
+LEARNS_WITH = ("core", "chains", "data", "features", "models")
+"""The parts of this package that a training depends on; an edit elsewhere makes no other checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -89,20 +91,28 @@ def train(
         MtbenchError: no such model or options; data that leaks; a loss that is no number, in which case the best
             weights before are kept as a checkpoint with the status ``diverged``.
     """
+    settings = settings or TrainSettings()
+    check_folder(out)
+    plugin = MODELS.get(name)
+    for package in ("torch", "safetensors"):
+        need(package, extra="neural")
     from mtbench.models.learning.learned import Learned, summary
     from mtbench.models.learning.resume import Folder
     from mtbench.models.learning.trainer import DivergedError
 
-    settings = settings or TrainSettings()
-    check_folder(out)
-    plugin = MODELS.get(name)
     if not issubclass(plugin, Learned):
         raise MtbenchError(f"{name} has no network to train: mtbench evaluate {name} fits what there is to fit")
+    if name not in MODELS.names():
+        raise MtbenchError(
+            f"{name} is not registered, and a checkpoint names a registered model, because the code of a file that it "
+            'names is not run. Give it an entry point: [project.entry-points."mtbench.models"]'
+        )
+    settings = _settled(settings)
     model: Learned = construct(plugin, _options(plugin, settings), what=f"model {name!r}")
     below = {option: Path(str(value)) for option, value in options_of(model).items() if _is_folder(value)}
     records = {option: read_record(path) for option, path in below.items()}
     inherited = next(iter(records.values()), {})
-    words = words_of(benchmark, settings.words or inherited.get("words"))
+    words = words_of(benchmark, settings.words or inherited.get("words") or None)
     wanted = settings.features or inherited.get("features_name") or DEFAULT_FEATURES
 
     phases = Phases()
@@ -115,18 +125,20 @@ def train(
     plain_options = plain(options, "the options")
     known_by = {
         **{"model": name, "source_sha256": source_sha256(plugin), "options": plain_options, "preset": settings.preset},
-        **{"benchmark": benchmark.name, "revision": benchmark.revision, "split": "test", "words": words},
+        **{"benchmark": benchmark.name, "revision": benchmark.revision, "split": "test"},
+        "words": words if benchmark.manifest.get("proxies") else "",  # of a benchmark without words
         **{"features_name": wanted, "features": catalogue.features.describe(), "seed": settings.seed, "leak": leak},
         **{"pairs": settings.pairs_name, "learned_from": _content(learned_from.transactions)},
         **{"from": {option: record["weights_sha256"] for option, record in records.items()}},
-        "library_sha256": library_sha256(),
+        "library_sha256": library_sha256(*LEARNS_WITH),
     }
     key = json_sha256(known_by)
     path = out / f"{name}-seed{settings.seed}-{key[:8]}"
+    store = Folder(out / f".{path.name}", key)
     if is_checkpoint(path) and (done := read_record(path))["key"] == key and done["status"] == "complete":
+        store.drop()  # killed after the checkpoint was written
         return Trained(path, done, known=True)
 
-    store = Folder(out / f".{path.name}", key)
     galleries = {c: g for (split, c), g in benchmark.galleries.items() if split == "train"}
     train_fold = fold_of(learned_from.transactions, galleries, catalogue)
     dev = fold(benchmark, "dev", catalogue)
@@ -151,11 +163,24 @@ def train(
     return Trained(path, read_record(path), known=False)
 
 
-def _options(plugin: Any, settings: TrainSettings) -> dict[str, object]:
-    """The preset's options, overridden by what was typed."""
+def _settled(settings: TrainSettings) -> TrainSettings:
+    """The same with ``preset`` and ``seed`` in their own places, where they stood among the options."""
     options = dict(settings.options)
     preset = str(options.pop("preset", settings.preset))
-    return {**preset_of(plugin, preset), **options, "seed": options.get("seed", settings.seed)}
+    seed = options.pop("seed", settings.seed)
+    if not isinstance(seed, int):
+        try:
+            seed = int(str(seed))
+        except ValueError:
+            raise MtbenchError(f"the seed must be a whole number, not {seed!r}") from None
+    if seed < 0:
+        raise MtbenchError(f"the seed must be 0 or more, not {seed}")
+    return replace(settings, seed=seed, preset="" if preset == "default" else preset, options=options)
+
+
+def _options(plugin: Any, settings: TrainSettings) -> dict[str, object]:
+    """The preset's options, overridden by what was typed."""
+    return {**preset_of(plugin, settings.preset), **settings.options, "seed": settings.seed}
 
 
 def preset_of(plugin: Any, preset: str) -> Mapping[str, object]:
@@ -168,8 +193,6 @@ def preset_of(plugin: Any, preset: str) -> Mapping[str, object]:
     if preset in ("", "default"):
         return {}
     if preset not in presets:
-        from mtbench.core.errors import unknown
-
         raise unknown("preset", preset, ["default", *presets])
     return presets[preset]
 
@@ -180,8 +203,9 @@ def _is_folder(value: object) -> bool:
 
 def _with(leak: Mapping[str, Any], below: Any) -> dict[str, Any]:
     """The leak of a training with that of the checkpoints it starts from."""
-    marked = [record["leak"] for record in below if record["leak"].get("marked")]
-    return {**leak, "marked": bool(leak["marked"] or marked), "below": marked}
+    marked = [one for record in below for one in (record["leak"], *record["leak"]["below"]) if one["marked"]]
+    flat = [{name: value for name, value in one.items() if name != "below"} for one in marked]
+    return {**leak, "marked": bool(leak["marked"] or flat), "below": flat}
 
 
 def _content(transactions: Sequence[Transaction]) -> str:

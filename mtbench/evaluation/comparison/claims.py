@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mtbench.core.text import points, points_range
-from mtbench.evaluation.comparison.systems import System
+from mtbench.evaluation.comparison.systems import System, has_leak
 
 FEW_SEEDS = 5
 
@@ -53,6 +53,10 @@ def notes_on(systems: Sequence[System]) -> list[str]:
         )
     if len({str(system.record["proxies"]) for system in systems if system.record["proxy"] != "none"}) > 1:
         notes.append("The captions, attributes or files that stand for the images are not the same for all results.")
+    if leaking := [system.name for system in systems if has_leak(system.record)]:
+        notes.append(
+            f"Trained on what leaks into the test part (--allow-leak), so no fair score: {', '.join(leaking)}."
+        )
     single = [s.name for s in systems if len(s.results) == 1 and "seed" in s.record["options"]]
     if single:
         notes.append(

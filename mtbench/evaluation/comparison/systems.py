@@ -78,8 +78,25 @@ def _readable(record: Mapping[str, Any]) -> dict[str, str]:
         **options,
         "features": "" if features is None else f"features {features['name']}",
         "proxy": "" if proxy == "none" else f"proxy {proxy}",
+        **_learned_from(record),
         "model": str(record["model"]),
     }
+
+
+def _learned_from(record: Mapping[str, Any]) -> dict[str, str]:
+    """What the checkpoints of a result learned from, beyond the train part."""
+    trained = record.get("trained")
+    rows = [row for row in trained if isinstance(row, dict)] if isinstance(trained, list) else []
+    pairs = sorted({str(row["pairs"]) for row in rows if row.get("pairs")})
+    found = {"pairs": f"pairs {' '.join(pairs)}"} if pairs else {}
+    return {**found, **({"leak": "LEAK"} if has_leak(record) else {})}
+
+
+def has_leak(record: Mapping[str, Any]) -> bool:
+    """Whether a result comes from a checkpoint that learned from what leaks into the test part."""
+    trained = record.get("trained")
+    leaks = [row.get("leak") for row in trained if isinstance(row, dict)] if isinstance(trained, list) else []
+    return any(isinstance(leak, dict) and bool(leak.get("marked")) for leak in leaks)
 
 
 def _details(record: Mapping[str, Any]) -> dict[str, str]:
@@ -95,7 +112,7 @@ def _details(record: Mapping[str, Any]) -> dict[str, str]:
 
 def _names(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """The name of each model, and whatever tells it from others of that name: hashes only where words do not."""
-    short = [printable(record["model"].rpartition(":")[2]) for record in records]
+    short = [printable(record["model"].rpartition(":")[2]) + " LEAK" * has_leak(record) for record in records]
     names, words = list(short), [list[str]() for _ in records]
     for about in (_readable, _details):
         for name in {name for name in names if names.count(name) > 1}:

@@ -2,9 +2,9 @@
 
 ``interactive`` asks as a conversation does: after every turn of a dialogue, one history, scores for the whole gallery,
 the first ten. A model that offers ``step(turn, state, catalogue) -> (embedding, state)`` gets each turn as a history of
-one turn, with the state that it returned before (None at first). The vectors of the gallery are there before; making them is
-timed alone. ``floor`` is the bare product of the gallery with one vector, for an embedding model: in the same run, on
-the same arrays.
+one turn, with the state that it returned before (None at first). The vectors of the gallery are there before; making
+them is timed alone. ``floor`` is the bare product of the gallery with one vector, for an embedding model: in the same
+run, on the same arrays.
 
 Times are of this machine in this state; compare models of one run only.
 """

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
+from mtbench.core.errors import MtbenchError
 from mtbench.features.needs import torch_device
 from mtbench.models.learning.recipe import Recipe, Schedule
-from mtbench.models.learning.trainer import CHOSEN_BY, Phase, Trainer
+from mtbench.models.learning.trainer import CHOSEN_BY, Phase, Trainer, draw_seed
 from mtbench.models.protocol import Array, Catalogue, Fold
 
 
@@ -36,6 +41,10 @@ class Learned:
     """
 
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    reads_features: ClassVar[bool] = True
+    """Whether it matters which features it was trained on; not so for a model of words."""
+    RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {}
+    """Least and greatest value of options; those of the classes above count as well."""
 
     seed: int = 0
     epochs: int = 10
@@ -53,6 +62,11 @@ class Learned:
 
     def __post_init__(self) -> None:
         _ = self.recipe  # refuses what cannot be
+        ranges = {name: ends for kind in type(self).__mro__ for name, ends in vars(kind).get("RANGES", {}).items()}
+        for name, (least, most) in ranges.items():
+            if not least <= getattr(self, name) <= most:
+                wanted = f"{least:g} or more" if math.isinf(most) else f"between {least:g} and {most:g}"
+                raise ValueError(f"{name} must be {wanted}, not {getattr(self, name)}")
         self._device: str | None = None
 
     @property
@@ -61,9 +75,19 @@ class Learned:
         return Recipe(**{option.name: getattr(self, option.name) for option in fields(Recipe)})
 
     def build(self, inputs: Mapping[str, Any]) -> nn.Module:
-        """Make the network, with first weights; sets `net` and `inputs`."""
+        """Make the network; sets `net` and `inputs`. Its first weights follow from the seed and the class alone.
+
+        Raises:
+            MtbenchError: options that do not go together with the inputs.
+        """
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            torch.manual_seed(draw_seed(self.seed, type(self).__name__))
+            try:
+                net = self.network(**inputs)
+            except ValueError as error:
+                raise MtbenchError(str(error)) from error
         self.inputs = dict(inputs)
-        self.net = self.network(**inputs).to(self.place)
+        self.net = net.to(self.place)
         return self.net
 
     def load(self, inputs: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> None:
@@ -73,12 +97,12 @@ class Learned:
             ValueError: the weights are not those of a network with these options and inputs. Found out before
                 anything of that size is made: a checkpoint may claim any.
         """
-        with torch.device("meta"):
-            shapes = {name: tuple(value.shape) for name, value in self.network(**inputs).state_dict().items()}
-        given = {name: tuple(value.shape) for name, value in weights.items()}
-        if wrong := sorted(name for name in shapes.keys() | given.keys() if shapes.get(name) != given.get(name)):
+        with torch.device("meta"), _at_most(2 * len(weights) + 16):
+            wanted = {name: _form(value) for name, value in self.network(**inputs).state_dict().items()}
+        given = {name: _form(value) for name, value in weights.items()}
+        if wrong := sorted(name for name in wanted.keys() | given.keys() if wanted.get(name) != given.get(name)):
             name = wrong[0]
-            raise ValueError(f"{name} has shape {given.get(name)}, not {shapes.get(name)} ({len(wrong)} such)")
+            raise ValueError(f"{name} is {given.get(name)}, not {wanted.get(name)} ({len(wrong)} such)")
         self.build(inputs).load_state_dict(weights)
         assert self.net is not None
         self.net.eval()
@@ -112,6 +136,31 @@ class Learned:
     def tensor(self, values: Array) -> torch.Tensor:
         """An array on the device of the model."""
         return torch.from_numpy(np.ascontiguousarray(values)).to(self.place)
+
+
+def _form(value: torch.Tensor) -> str:
+    """Type and shape of a tensor, such as ``float32 (4, 2)``."""
+    return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
+
+
+@contextmanager
+def _at_most(parameters: int) -> Iterator[None]:
+    """Inside, a network cannot be made of many more parameters: even without memory a billion layers take long.
+
+    Raises:
+        ValueError: it has more.
+    """
+    made = itertools.count(1)
+
+    def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        if next(made) > parameters:
+            raise ValueError("a network of these options has many more weights than there are")
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def summary(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -91,7 +91,10 @@ class Folder:
         except MtbenchError as error:
             logger.warning("%s; that part of the training starts anew", error)
             return None
-        return (tensors, record) if record.get("key") == self.key else None
+        if record.get("key") != self.key:
+            logger.warning("%s is of another training, and is not used; that part starts anew", path)
+            return None
+        return tensors, record
 
 
 def _part(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:

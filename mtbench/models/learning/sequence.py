@@ -34,7 +34,7 @@ PAPER: Mapping[str, Any] = MappingProxyType(
     {
         **{"epochs": 100, "batch": 80, "rate": 1e-4, "decay": 0.0, "schedule": "constant", "clip": 0.0, "patience": 0},
         **{"skip": "none", "reads": "query", "scale": 1.0, "learned_scale": False, "mask_equal": False},
-        **{"negatives": "batch"},
+        **{"negatives": "batch", "supervise": "all"},
     }
 )
 """What FashionNTM says of the training of every sequence model (section 4.2), and the literal loss."""
@@ -109,24 +109,28 @@ class SequenceModel(Learned):
         skip: what goes round the memory: ``none``, ``turn`` or ``ewma`` (see `Reader`).
         alpha: of ``ewma``, at the start.
         negatives: ``batch``: the other targets of the batch; ``train``: all images of the training transactions.
+        supervise: which turns have a loss: ``all`` (the paper), or the ``last`` of each transaction alone.
         scale, learned_scale, mask_equal: of the loss (see `mtbench.models.learning.losses`).
     """
 
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType({"paper": PAPER})
+    RANGES: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType(
+        {"alpha": (0.001, 0.999), "scale": (0.001, 100)}
+    )
 
     combiner: Path | None = None
     reads: Literal["query", "parts"] = "query"
-    skip: Literal["none", "turn", "ewma"] = "turn"
+    skip: Literal["none", "turn", "ewma"] = "ewma"
     alpha: float = 0.7
-    negatives: Literal["batch", "train"] = "train"
+    negatives: Literal["batch", "train"] = "batch"
+    supervise: Literal["all", "last"] = "last"
     scale: float = 15.0
     learned_scale: bool = True
     mask_equal: bool = True
 
     similarity: ClassVar[str] = "cosine"
 
-    single: Combiner = field(init=False, repr=False)
-    """The single-turn model."""
+    _single: Combiner | None = field(default=None, init=False, repr=False)
 
     def memory(self, dim: int) -> nn.Module:
         """The network that satisfies `Memory`, for vectors of this size."""
@@ -135,10 +139,10 @@ class SequenceModel(Learned):
     def network(self, **inputs: Any) -> nn.Module:
         """Combiner, reader and scale. ``combiner`` holds the options and the inputs of the single-turn model."""
         combiner: Mapping[str, Any] = inputs["combiner"]
-        self.single = Combiner(**{**combiner["options"], "device": self.device})
-        self.single.inputs = dict(combiner["inputs"])
-        self.single.net = below = self.single.network(**combiner["inputs"])
-        dim = self.single.composer.dim
+        self._single = single = Combiner(**{**combiner["options"], "device": self.device})
+        single.inputs = dict(combiner["inputs"])
+        single.net = below = single.network(**combiner["inputs"])
+        dim = single.composer.dim
         reader = Reader(self.memory(dim), dim, parts=self.reads == "parts", skip=self.skip, alpha=self.alpha)
         return nn.ModuleDict(
             {"combiner": below, "reader": reader, "scale": Scale(self.scale, learned=self.learned_scale)}
@@ -167,6 +171,13 @@ class SequenceModel(Learned):
             learner.loss,
             partial(dev.measures, self) if dev.histories else None,
         )
+
+    @property
+    def single(self) -> Combiner:
+        """The single-turn model; RuntimeError before training."""
+        if self._single is None:
+            raise RuntimeError("not trained yet: call fit, or load a checkpoint")
+        return self._single
 
     @property
     def reader(self) -> Reader:
@@ -210,7 +221,8 @@ class SequenceModel(Learned):
         rows, mask = padded(lengths)
         turns = self._turns(histories, catalogue)[torch.from_numpy(rows).to(self.place)]
         found = self.reader(turns, torch.from_numpy(mask).to(self.place))
-        return found[torch.arange(len(histories)), torch.tensor(lengths) - 1]
+        last: Tensor = found[torch.arange(len(histories)), torch.tensor(lengths) - 1]
+        return last
 
     def _turns(self, histories: Sequence[History], catalogue: Catalogue) -> Tensor:
         """What the memory sees of every turn, those of all histories one after the other."""
@@ -248,6 +260,8 @@ class _Frozen:
         width = int(mask.sum(1).max())
         mask, targets = mask[:, :width], targets[:, :width]
         found = self.model.reader(self.turns[rows][:, :width], mask)
+        if self.model.supervise == "last":
+            mask = mask & ~nn.functional.pad(mask[:, 1:], (0, 1))
         if self.model.negatives == "batch":
             return in_batch(found, self.targets[targets], targets, mask, net["scale"], mask_equal=self.model.mask_equal)
         candidates = self.candidates[int(self.examples.categories[rows[0]])]

@@ -34,6 +34,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, "pt") as file:
             record = json.loads((file.metadata() or {}).get(RECORD, "{}"))
+            if not isinstance(record, dict):
+                raise ValueError("its head is no record")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no mapping
     except (OSError, SafetensorError, ValueError, RecursionError) as error:
         raise MtbenchError(f"{path} is no safetensors file, or is cut off ({error})") from error

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import logging
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,8 +22,6 @@ from tqdm.auto import tqdm
 
 from mtbench.core.errors import MtbenchError
 from mtbench.models.learning.recipe import Recipe
-
-logger = logging.getLogger(__name__)
 
 Scores = Mapping[str, float]
 
@@ -133,7 +129,7 @@ class Trainer:
         with steady(self.seed):
             asked = iter(phases)
             for number in itertools.count():
-                torch.manual_seed(draw_seed(self.seed, number))  # first weights, whatever was drawn before
+                torch.manual_seed(draw_seed(self.seed, number))  # whatever was drawn before, or was not after a kill
                 phase = next(asked, None)
                 if phase is None:
                     break
@@ -161,7 +157,7 @@ class Trainer:
         begun = self.store.begun(number) if self.store else None
         if begun is None:
             at = Progress(0, {})
-            self._judge(phase, at, loss=math.nan)
+            self._judge(phase, at, epoch=0)
         else:
             weights, at = begun
             net.load_state_dict(weights)
@@ -171,7 +167,7 @@ class Trainer:
         )
         with bar:
             while at.epoch < recipe.epochs and not _is_over(recipe, at):
-                self._epoch(number, phase, optimizer, parameters, at)
+                self._epoch(phase, optimizer, parameters, at)
                 bar.update()
                 bar.set_postfix_str(_told(at.epochs[-1]))
                 if self.store:
@@ -181,10 +177,10 @@ class Trainer:
         return {"best_epoch": at.best_epoch, "epochs": at.epochs}
 
     def _epoch(
-        self, number: int, phase: Phase, optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], at: Progress
+        self, phase: Phase, optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], at: Progress
     ) -> None:
         recipe = phase.recipe
-        drawn = draw_seed(self.seed, phase.name, number, at.epoch)
+        drawn = draw_seed(self.seed, phase.name, at.epoch)
         torch.manual_seed(drawn)
         batches = phase.batches(np.random.default_rng(drawn))
         steps = len(batches)
@@ -199,35 +195,41 @@ class Trainer:
             with torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=self.precision == "bf16"):
                 loss = phase.loss(batch)
             loss.backward()  # type: ignore[no-untyped-call]
-            if recipe.clip:
-                norm = nn.utils.clip_grad_norm_(parameters, recipe.clip)
-            else:
-                norm = loss.detach()
+            norm = nn.utils.clip_grad_norm_(parameters, recipe.clip) if recipe.clip else loss.detach()
             total += loss.detach()
             # Asking for the number makes a GPU wait, which is worth it only now and then.
-            if (step % 16 == 0 or step == steps - 1) and not bool(torch.isfinite(total + norm)):
-                phase.net.load_state_dict(at.best)
-                error = DivergedError(
-                    f"{phase.name}: the loss is {float(loss.detach()):g} (norm of the gradient {float(norm):g}) at step "
-                    f"{step + 1} of epoch {at.epoch + 1}. Lower --set rate ({recipe.rate:g}) or --set clip "
-                    f"({recipe.clip:g})"
-                )
-                error.phases = {"best_epoch": at.best_epoch, "epochs": at.epochs}
-                raise error
+            asked = self.device == "cpu" or step % 16 == 0 or step == steps - 1
+            if asked and not bool(torch.isfinite(total + norm)):
+                what = f"the loss is {float(loss.detach()):g} (norm of the gradient {float(norm):g})"
+                raise _diverged(phase, at, f"{what} at step {step + 1} of epoch {at.epoch + 1}")
             optimizer.step()
+        if not all(bool(torch.isfinite(parameter).all()) for parameter in parameters):
+            raise _diverged(phase, at, f"weights are not finite after step {steps} of epoch {at.epoch + 1}")
+        try:
+            self._judge(phase, at, epoch=at.epoch + 1, loss=float(total) / steps)
+        except MtbenchError as error:  # the first weights could be scored: these give vectors that are no numbers
+            raise _diverged(phase, at, f"after step {steps} of epoch {at.epoch + 1} dev gives: {error}") from error
         at.epoch += 1
-        self._judge(phase, at, loss=float(total) / steps)
 
-    def _judge(self, phase: Phase, at: Progress, *, loss: float) -> None:
+    def _judge(self, phase: Phase, at: Progress, *, epoch: int, loss: float | None = None) -> None:
         """Score on dev, and keep the weights if they are the best so far; of equals the first."""
         phase.net.eval()
         scores = dict(phase.score()) if phase.score else {}
-        is_first = at.epoch == 0
-        at.epochs.append({"epoch": at.epoch, **({} if is_first else {"loss": loss}), **scores})
+        at.epochs.append({"epoch": epoch, **({} if loss is None else {"loss": loss}), **scores})
         best = at.epochs[at.best_epoch].get(CHOSEN_BY)
-        if is_first or best is None or scores[CHOSEN_BY] > best:
-            at.best_epoch = at.epoch
+        if epoch == 0 or best is None or scores[CHOSEN_BY] > best:
+            at.best_epoch = epoch
             at.best = {name: value.detach().clone() for name, value in phase.net.state_dict().items()}
+
+
+def _diverged(phase: Phase, at: Progress, what: str) -> DivergedError:
+    """The error, with the network back at its best weights."""
+    phase.net.load_state_dict(at.best)
+    phase.net.eval()
+    recipe = phase.recipe
+    error = DivergedError(f"{phase.name}: {what}. Lower --set rate ({recipe.rate:g}) or --set clip ({recipe.clip:g})")
+    error.phases = {"best_epoch": at.best_epoch, "epochs": at.epochs}
+    return error
 
 
 def _groups(parameters: list[nn.Parameter], decay: float) -> list[dict[str, Any]]:
@@ -260,16 +262,23 @@ def steady(seed: int) -> Iterator[None]:
     Sums over threads depend on their number, so there is one; to use more processors, train several seeds at once.
     Denormal numbers are flushed to 0: gradients of a memory are full of them, and they made training 3 times slower.
     """
-    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    threads, flushes = torch.get_num_threads(), _flushes_denormal()
+    strict = torch.get_deterministic_debug_mode()
     devices = list(range(torch.cuda.device_count()))
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         torch.set_num_threads(1)
         torch.set_flush_denormal(True)
-        torch.use_deterministic_algorithms(True, warn_only=bool(devices))
+        # use_deterministic_algorithms would do the same, after 4 seconds of importing a compiler.
+        torch.set_deterministic_debug_mode("warn" if devices else "error")
         try:
             yield
         finally:
-            torch.use_deterministic_algorithms(strict)
-            torch.set_flush_denormal(False)
+            torch.set_deterministic_debug_mode(strict)
+            torch.set_flush_denormal(flushes)
             torch.set_num_threads(threads)
+
+
+def _flushes_denormal() -> bool:
+    """Whether denormal numbers become 0: torch sets this, but does not tell it."""
+    return not bool(torch.tensor([1e-40]).mul(1.0).ne(0).any())

@@ -1,8 +1,8 @@
 """Addressing of a Neural Turing Machine's memory (Graves et al., 2014, section 3), as pure functions.
 
-Shapes: ... any leading dimensions, N rows of memory, M columns. Leading dimensions broadcast, so that one initial memory
-serves a whole batch. Sums of products are written as such: a batched matrix product with four rows costs two to eight
-times as much in training on a CPU, and nothing less in inference that shows beside the large products.
+Shapes: ... any leading dimensions, N rows of memory, M columns. Leading dimensions broadcast, so that one first memory
+serves a whole batch. Sums of products are written as such: at B = 320, N = 4, M = 100, forward and back, keys times
+rows take 0.18 ms so, and 1.6 ms as a batched matrix product (one thread).
 """
 
 from __future__ import annotations
@@ -32,24 +32,25 @@ class Address(NamedTuple):
 
 def parse(emitted: Tensor) -> Address:
     """The parts of what a head's linear map emits, (..., M + 6), each in its range (section 3.3)."""
-    key, positive, g, s = emitted.split((emitted.shape[-1] - SCALARS, 2, 1, 3), dim=-1)
-    beta, gamma = functional.softplus(positive).split((1, 1), dim=-1)
+    key, positive, g, s = torch.split(emitted, [emitted.shape[-1] - SCALARS, 2, 1, 3], dim=-1)
+    beta, gamma = torch.split(functional.softplus(positive), 1, dim=-1)
     return Address(key, beta, torch.sigmoid(g), torch.softmax(s, dim=-1), 1 + gamma)
 
 
 def length(vectors: Tensor) -> Tensor:
-    """Euclidean length (..., 1), at least 1e-8 as in torch's cosine similarity."""
-    return torch.linalg.vector_norm(vectors, dim=-1, keepdim=True).clamp_min(1e-8)
+    """Euclidean length of (..., M): (...), at least 1e-8 as in torch's cosine similarity."""
+    found: Tensor = torch.linalg.vector_norm(vectors, dim=-1)
+    return found.clamp_min(1e-8)
 
 
-def focus_by_content(key: Tensor, beta: Tensor, directions: Tensor) -> Tensor:
+def focus_by_content(key: Tensor, beta: Tensor, memory: Tensor, lengths: Tensor) -> Tensor:
     """w_c = softmax over rows of beta cos(row, key), (..., N) (equations 5 and 6).
 
     Args:
-        directions: rows of the memory over their length, (..., N, M): one division serves all heads of a turn.
+        lengths: of the rows of the memory, (..., N): found once for all heads of a turn.
     """
-    products = (directions * key.unsqueeze(-2)).sum(-1)
-    return torch.softmax(products * (beta / length(key)), dim=-1)
+    products = (memory * key.unsqueeze(-2)).sum(-1)
+    return torch.softmax(products * (beta / (length(key).unsqueeze(-1) * lengths)), dim=-1)
 
 
 def interpolate(content: Tensor, previous: Tensor, g: Tensor) -> Tensor:
@@ -69,7 +70,7 @@ def shift(weights: Tensor, s: Tensor, ring: Tensor) -> Tensor:
     Args:
         ring: ``neighbours(N)``.
     """
-    around = weights.index_select(-1, ring).unflatten(-1, (-1, 3))
+    around = weights.index_select(-1, ring).view(*weights.shape, 3)
     return (around * s.unsqueeze(-2)).sum(-1)
 
 
@@ -82,9 +83,9 @@ def sharpen(weights: Tensor, gamma: Tensor) -> Tensor:
     return torch.softmax(gamma * weights.clamp_min(SMALLEST).log(), dim=-1)
 
 
-def focus(address: Address, directions: Tensor, previous: Tensor, ring: Tensor) -> Tensor:
+def focus(address: Address, memory: Tensor, lengths: Tensor, previous: Tensor, ring: Tensor) -> Tensor:
     """The weights (..., N) of a head: by content, then by location (figure 2)."""
-    content = focus_by_content(address.key, address.beta, directions)
+    content = focus_by_content(address.key, address.beta, memory, lengths)
     gated = interpolate(content, previous, address.g)
     return sharpen(shift(gated, address.s, ring), address.gamma)
 
@@ -96,4 +97,5 @@ def read(weights: Tensor, memory: Tensor) -> Tensor:
 
 def write(weights: Tensor, memory: Tensor, erase: Tensor, add: Tensor) -> Tensor:
     """Mem (1 - w e^T) + w a^T, (..., N, M) (equations 3 and 4)."""
-    return memory + weights.unsqueeze(-1) * (add.unsqueeze(-2) - memory * erase.unsqueeze(-2))
+    change = torch.addcmul(add.unsqueeze(-2), memory, erase.unsqueeze(-2), value=-1)
+    return torch.addcmul(memory, weights.unsqueeze(-1), change)

@@ -13,11 +13,18 @@ def product(left: Tensor, right: Tensor) -> Tensor:
     return torch.matmul(left.to(right.dtype), right).to(left.dtype)
 
 
+def plus_product(sums: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """Sums + left right, in one call where the types allow it."""
+    if left.dtype != right.dtype:
+        return sums + product(left, right)
+    return torch.baddbmm(sums, left, right) if left.dim() == 3 else torch.addmm(sums, left, right)
+
+
 class Stacked:
     """One weight of all stages, (C, in, out), for the turns of one call.
 
-    Its gradient is computed once, from the rows of all turns, instead of once a turn: a product over few rows writes
-    and adds a full-size gradient each time (76 MB for the own weights at H = M = 768). So the turns use the weight
+    Its gradient is computed once, from the rows of all turns, instead of once a use: a product over few rows writes
+    and adds a full-size gradient each time, 38 MB for one of the largest at H = M = 768. So the turns use the weight
     without its gradient, and ``collect``, through which the sums of all turns go, adds it on the way back.
 
     Args:
@@ -29,46 +36,66 @@ class Stacked:
         self.whole = weight if kind is None else weight.to(kind)
         self.late = torch.is_grad_enabled() and self.whole.requires_grad
         self.now = self.whole.detach() if self.late else self.whole
-        # unbind, not an index: the gradient of weight[c] would be a full-size zero for every use
         self.stages = self.now.unbind(0)
         self.used: list[list[Tensor]] = [[] for _ in self.stages]
+        self.used_shared: list[Tensor] = []
+        self.spare: Tensor | None = None
 
-    def collect(self, sums: Tensor) -> Tensor:
-        """Sums (C, R, out) of all turns, to which the turns will add products with rows of the last r <= R of them."""
-        return _Collect.apply(sums, self.whole, self.used) if self.late else sums  # type: ignore[no-any-return, no-untyped-call]
+    def collect(self, sums: Tensor, shared: int = 0) -> Tensor:
+        """The sums of all turns as they are, ready to have products added.
 
-    def all(self, rows: Tensor) -> Tensor:
-        """(C, B, in) to (C, B, out)."""
+        Args:
+            sums: (C, R, out); the turns will add products of the last r <= R of them.
+            shared: how many rows ``shared`` may get in all.
+        """
+        if self.late:
+            spare = sums.new_zeros(len(self.stages), shared, sums.shape[-1])
+            sums, self.spare = _Collect.apply(sums, spare, self.whole, self.used, self.used_shared)  # type: ignore[no-untyped-call]
+        return sums
+
+    def all(self, sums: Tensor, rows: Tensor) -> Tensor:
+        """Sums (C, B, out) + rows (C, B, in) W."""
         if self.late:
             for used, part in zip(self.used, rows.detach().unbind(0), strict=True):
                 used.append(part)
-        return product(rows, self.now)
+        return plus_product(sums, rows, self.now)
 
-    def one(self, stage: int, rows: Tensor) -> Tensor:
-        """(B, in) to (B, out)."""
+    def one(self, stage: int, sums: Tensor, rows: Tensor) -> Tensor:
+        """Sums (B, out) + rows (B, in) W^c."""
         if self.late:
             self.used[stage].append(rows.detach())
-        return product(rows, self.stages[stage])
+        return plus_product(sums, rows, self.stages[stage])
 
     def shared(self, rows: Tensor) -> Tensor:
-        """(C, n, in) to (C, n, out), for a few rows that serve the whole batch. Their gradient does not wait."""
-        return product(rows, self.whole)
+        """(C, n, in) to (C, n, out), of a few rows that serve the whole batch."""
+        if self.spare is None:
+            return product(rows, self.now)
+        start = sum(used.shape[1] for used in self.used_shared)
+        self.used_shared.append(rows.detach())
+        return plus_product(self.spare[:, start : start + rows.shape[1]], rows, self.now)
 
 
 class _Collect(torch.autograd.Function):
     """The sums as they are; on the way back, the gradient of the weight from all of them."""
 
     @staticmethod
-    def forward(ctx: Any, sums: Tensor, weight: Tensor, used: list[list[Tensor]]) -> Tensor:
-        ctx.used, ctx.like = used, weight
-        return sums.view_as(sums)
+    def forward(
+        ctx: Any, sums: Tensor, spare: Tensor, weight: Tensor, used: list[list[Tensor]], shared: list[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        ctx.used, ctx.shared, ctx.like = used, shared, weight
+        return sums.view_as(sums), spare.view_as(spare)
 
     @staticmethod
-    def backward(ctx: Any, sums: Tensor) -> tuple[Tensor, Tensor | None, None]:
-        if not any(ctx.used):
-            return sums, None, None
+    def backward(ctx: Any, sums: Tensor, spare: Tensor) -> tuple[Tensor | None, ...]:
         found = torch.empty_like(ctx.like)
-        for out, used, gradient in zip(found, ctx.used, sums, strict=True):
-            rows = torch.cat(used).to(found.dtype)
-            torch.mm(rows.t(), gradient[len(gradient) - len(rows) :].to(found.dtype), out=out)
-        return sums, found, None
+        for c, (out, used) in enumerate(zip(found, ctx.used, strict=True)):
+            shared = [rows[c] for rows in ctx.shared]
+            count, few = sum(map(len, used)), sum(map(len, shared))
+            if not count + few:
+                out.zero_()
+                continue
+            rows = torch.cat((*used, *shared)).to(found.dtype)
+            gradient = sums[c, sums.shape[1] - count :]
+            gradient = torch.cat((gradient, spare[c, :few])) if few else gradient
+            torch.mm(rows.t(), gradient.to(found.dtype), out=out)
+        return sums, None, found, None, None

