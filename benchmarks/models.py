@@ -119,6 +119,8 @@ PLAIN = ("random", "lookup", "bm25", "last-turn", "ewma")
 ON_TOP = ("avg", "cat", "ewma")
 """Of f_qry of the trained combiner."""
 TRAINED = ("lstm", "gru", "ntm", "cm-ntm", "transformer", "cfir", "lexnet")
+OF_SINGLE_TURNS = ("combiner", "lexnet")
+"""What pairs teach; a memory has nothing to learn from dialogues of one turn."""
 OF_TURNS = ("lstm", "gru", "ntm", "cm-ntm", "transformer")
 
 
@@ -145,14 +147,15 @@ class Runner:
     def train(self, model: str, seed: int, options: Options) -> Path:
         """The checkpoint of a training."""
         words = [f"--set {name}={value}" for name, value in options.items()]
-        words += [f"--pairs {pair}" for pair in self.pairs]
+        pairs = self.pairs if model in OF_SINGLE_TURNS else []
+        words += [f"--pairs {pair}" for pair in pairs]
         words += [{"allow": "--allow-leak", "drop": "--drop-leaks"}[self.board.leaks], f"--seed {seed}"]
         told(f"train {model} --benchmark {self.folder} --features {self.board.features} {' '.join(words)}")
         start = time.process_time()
         settings = TrainSettings(
             **{"seed": seed, "options": options, "features": self.board.features, "leaks": self.board.leaks},
-            pairs=self._more,
-            pairs_name=" ".join(self.pairs),
+            pairs=self._more if pairs else (),
+            pairs_name=" ".join(pairs),
         )
         found = train(model, self.benchmark, self.checkpoints, settings, progress=sys.stderr.isatty())
         if not found.known:

@@ -96,6 +96,14 @@ def test_the_builder_of_the_recipe_builds(tmp_path: Path) -> None:
     assert re.search(r"^train +1 +1 +3$", made.output, re.MULTILINE)
 
 
+def test_the_memory_of_the_recipe_is_trained_and_passes_the_firewall(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    (recipe,) = re.findall(r"```python\n(from dataclasses[^`]*class Forgetful.*?)```", CONTRIBUTING, re.DOTALL)
+    (tmp_path / "memory.py").write_text(recipe, encoding="utf-8")
+    found = CliRunner().invoke(main, ["check-model", f"{tmp_path / 'memory.py'}:Forgetful", "--set", "epochs=1"])
+    assert found.exit_code == 0, found.output
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

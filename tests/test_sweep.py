@@ -279,7 +279,7 @@ def test_the_table_says_on_which_part_it_is_and_what_the_best_is_worth(done: Pat
     assert "lstm, epochs 1; features tfidf-caption (caption); seeds 0, 1; in %" in shown
     assert re.search(r"^ +width +skip|^width +skip +parameters +R@5 +R@8 +mean +95% interval +sd", shown, re.MULTILINE)
     assert (
-        len(re.findall(r"^[48] +(?:none|turn) +[\d,]+ +[\d.]+ +[\d.]+ +[\d.]+ +[\d.]+ to ", shown, re.MULTILINE)) == 4
+        len(re.findall(r"^[48] +(?:none|ewma) +[\d,]+ +[\d.]+ +[\d.]+ +[\d.]+ +[\d.]+ to ", shown, re.MULTILINE)) == 4
     )
     assert "Best of 4 on dev: width=" in shown and "score this one alone on test" in shown
     assert f"mtbench compare {done}/results --split dev" in shown
@@ -298,7 +298,7 @@ def test_the_csv_has_the_numbers_of_the_record(first: Swept) -> None:
     row = first.record["rows"][1]
     names = ("parameters", "R@5", "R@8", "mean")
     numbers = [*(row[name] for name in names), *row["interval"], row["seed_sd"], row["ms_interactive"], row["ms_batch"]]
-    assert lines[1] == ",".join(["4", "turn", "2", *map(str, numbers)])
+    assert lines[1] == ",".join(["4", "ewma", "2", *map(str, numbers)])
 
 
 def test_the_picture_is_the_same_for_the_same_record(first: Swept) -> None:
