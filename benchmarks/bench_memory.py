@@ -1,18 +1,24 @@
 """CM-NTM against a literal loop over its stages, an LSTM, and the matrix products that it needs, in one run.
 
     python benchmarks/bench_memory.py [--json] [--device cuda]
+    python benchmarks/bench_memory.py --gradients [--json]
 
 Processor times of one thread, flush-denormal on for all; each is the least of several, taken in turns. The literal loop
 is written as the public code is: an LSTM cell, and one linear layer for each part of a head, for every stage and turn.
 "Shift by example" is the public code's convolution, one conversation at a time; "shift by batch" is kinder to it. The
 floor is the matrix products of the literal loop alone, as single calls of the same sizes, of which nothing that
 computes them all can stay below.
+
+``--gradients`` measures instead where the gradient of a contrastive loss on the last turn arrives, at the start of
+training: at the keys of the read heads, where equal rows of memory leave none, and at the input weights of the first
+stage, where the literal cascade leaves little.
 """
 
 from __future__ import annotations
 
 from common import context, options, report  # isort: skip  # first: it sets one thread
 
+import itertools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +28,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mtbench.models.nets.cascade import CascadedMemory
-from mtbench.models.nets.folded import folded, traced
+from mtbench.models.nets.folded import folded
+from mtbench.models.nets.parameters import CHOICES
 
 TURNS, STAGES, ROWS = 4, 4, 4
 
@@ -239,10 +246,8 @@ def interactive(dim: int, hidden: int, repeat: int) -> list[dict[str, Any]]:
             for _ in range(100):
                 _, late = net.step(turn, late)
             cases[f"{name}, after 100 turns"] = lambda net=net, state=late: net.step(turn, state)
-            quick = traced(net)
-            for _ in range(5):
-                quick(turn, state)
-            cases[f"{name}, traced"] = lambda quick=quick, state=state: quick(turn, state)
+            quick = folded(net)
+            cases[f"{name}, folded"] = lambda quick=quick, state=state: quick.step(turn, state)
         cases["matrix products, C = 4"] = floor(1, dim, hidden, hidden, turns=1)
         times = least(cases, 100 * repeat)
     one, two = times["LSTMCell + projection"], times["nn.LSTM + projection"]
@@ -251,6 +256,35 @@ def interactive(dim: int, hidden: int, repeat: int) -> list[dict[str, Any]]:
         | {"floor / this": f"{times['matrix products, C = 4'] / s:.0%}" if "C = 4" in name else ""}
         for name, s in times.items()
     ]
+
+
+def gradients(turns: int, *, cascade: str, memory: str, seed: int) -> tuple[list[float], float]:
+    """At the start of training: the norm at the read keys of each stage, and that at the inputs, first / last.
+
+    A batch of 16 random turns of length 1, as f_qry is; d = 384, H = M = 100, cosines times 10 before the softmax.
+    """
+    torch.manual_seed(seed)
+    net = CascadedMemory(384, stages=STAGES, rows=ROWS, columns=100, hidden=100, cascade=cascade, memory=memory)
+    asked, targets = (functional.normalize(torch.randn(*shape, 384), dim=-1) for shape in ((16, turns), (16,)))
+    answers = functional.normalize(net(asked, torch.ones(16, turns, dtype=torch.bool))[:, -1], dim=-1)
+    functional.cross_entropy(10 * answers @ targets.T, torch.arange(16)).backward()
+    keys = net.read_head.grad[..., : net.columns].flatten(1).norm(dim=1)
+    norms = net.inputs.grad.flatten(1).norm(dim=1)
+    return keys.tolist(), float(norms[0] / norms[-1])
+
+
+def gradient_rows(turns: int, seeds: range = range(3)) -> list[dict[str, Any]]:
+    """A table: for each cascade and memory the least and the greatest of some seeds, and their mean ratio."""
+    rows = []
+    for cascade, memory in itertools.product(CHOICES["cascade"], CHOICES["memory"]):
+        found = [gradients(turns, cascade=cascade, memory=memory, seed=seed) for seed in seeds]
+        keys = [[one[0][c] for one in found] for c in range(STAGES)]
+        rows.append(
+            {"cascade": cascade, "memory": memory}
+            | {f"key, stage {c}": f"{min(of):.0e} to {max(of):.0e}" for c, of in enumerate(keys, 1)}
+            | {"inputs, stage 1 / last": f"{sum(ratio for _, ratio in found) / len(found):.1e}"}
+        )
+    return rows
 
 
 def cuda(dim: int, repeat: int) -> list[dict[str, Any]]:
@@ -350,10 +384,16 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=768, help="d = H = M of the large cases")
     parser.add_argument("--batch", type=int, default=80)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--gradients", action="store_true", help="measure gradients instead of times")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
     tables: dict[str, Any] = {}
+    if chosen.gradients:
+        tables = {f"After {n} turn{'s' * (n > 1)}": gradient_rows(n) for n in (1, 2, 4)}
+        about = f"Gradients of CM-NTM at the start, C = {STAGES}, d = 384, memory {ROWS} x 100, H = 100, seeds 0 to 2"
+        report(about, context("torch"), tables, as_json=chosen.json)
+        return
+    torch.set_flush_denormal(True)
     about = f"CM-NTM, C = {STAGES}, memory {ROWS} x {chosen.dim}, H = {chosen.dim}, {TURNS} turns, float32, 1 thread"
     if chosen.device == "cuda" and torch.cuda.is_available():
         tables[f"On {torch.cuda.get_device_name()}, batch {80}"] = cuda(chosen.dim, chosen.repeat)

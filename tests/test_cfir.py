@@ -444,6 +444,20 @@ def test_the_options_of_the_paper_are_options():
     assert (model.loss, model.margin, model.net.gate) == ("triplet", 1.0, None)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"groups": 0}, {"layers": 0}, {"layers": 65}, {"scale": 0.0}, {"dim": 0}, {"embedding": 0}, {"hidden": 0}),
+        *({"margin": -1.0}, {"dropout": 1.1}, {"chunk": 0}, {"chunk": 1 << 27}, {"scale": float("nan")}),
+    ],
+    ids=str,
+)
+def test_a_number_out_of_its_range_is_refused_in_one_line(options):
+    ((name, _),) = options.items()
+    with pytest.raises(ValueError, match=rf"^{name} must be .*, not [^\n]*$"):
+        Cfir(**options)
+
+
 def test_an_untrained_model_says_so():
     with pytest.raises(RuntimeError, match="not trained"):
         Cfir().score(HISTORIES, ["a"], catalogue_of())

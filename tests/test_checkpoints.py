@@ -21,6 +21,7 @@ from test_cli import printed, refused  # noqa: E402
 
 from mtbench.core.errors import MtbenchError  # noqa: E402
 from mtbench.core.files import file_sha256  # noqa: E402
+from mtbench.core.registry import MODELS  # noqa: E402
 from mtbench.core.types import History  # noqa: E402
 from mtbench.data.benchmark import Benchmark  # noqa: E402
 from mtbench.evaluation.evaluate import catalogue_of  # noqa: E402
@@ -135,7 +136,15 @@ def test_a_checkpoint_is_two_files_and_says_what_it_depends_on(benchmark: Benchm
     assert "device" not in record["options"]
     assert record["inputs"] == {"features": record["features"]["dim"]}
     assert record["status"] == "complete"
-    assert record["leak"] == {"kind": "edge", "marked": False, "known": 0, "of": 3, "dropped": 0, "below": []}
+    assert record["leak"] == {
+        "kind": "edge",
+        "marked": False,
+        "known": 0,
+        "of": 3,
+        "known_in_dev": 0,
+        "dropped": 0,
+        "below": [],
+    }
     assert len(record["training"]["combiner"]["epochs"]) == 3
     assert record["environment"]["packages"]["torch"] == torch.__version__
     assert str(benchmark.path) not in (combiner / "checkpoint.json").read_text()
@@ -191,6 +200,7 @@ def spoil(name: str) -> Callable[[Path], Any]:
         "marked": lambda p: change(p, leak__marked="no"),
         "known": lambda p: change(p, leak__known="many"),
         "below": lambda p: change(p, leak__below=[3]),
+        "beneath": lambda p: change(p, below=[{"model": "combiner"}]),
         "key": lambda p: change(p, features__key=7),
         "true": lambda p: change(p, seed=True),
     }
@@ -243,6 +253,7 @@ def nested(depth: int) -> Any:
         ("marked", "checkpoint.json is damaged: no leak as it should be"),
         ("known", "checkpoint.json is damaged: no leak as it should be"),
         ("below", "checkpoint.json is damaged: no leak as it should be"),
+        ("beneath", "checkpoint.json is damaged: no below as it should be"),
         ("key", "checkpoint.json is damaged: no features.key as it should be"),
         ("true", "checkpoint.json is damaged: no seed as it should be"),
     ],
@@ -252,6 +263,22 @@ def test_a_spoilt_checkpoint_ends_in_one_line(benchmark: Benchmark, copy: Path, 
     found = refused("evaluate", copy, "--benchmark", benchmark.path, "--out", copy / "results")
     assert message in found
     assert len(found.splitlines()) == 1
+
+
+@pytest.mark.parametrize("how", ["cut off", "changed", "no weights", "no json", "below"])
+def test_to_train_again_repairs_a_damaged_checkpoint(
+    benchmark: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr("mtbench.training.train.library_sha256", lambda *_: "0" * 64)  # whoever edits
+    settings = TrainSettings(options={"epochs": 1, "dim": 2})
+    path = train("combiner", benchmark, tmp_path, settings).path
+    weights = (path / "weights.safetensors").read_bytes()
+    assert train("combiner", benchmark, tmp_path, settings).known
+    spoil(how)(path)
+    again = train("combiner", benchmark, tmp_path, settings)
+    assert (again.path, again.known) == (path, False)
+    assert (path / "weights.safetensors").read_bytes() == weights
+    assert open_checkpoint(path).record == again.record
 
 
 def test_a_record_that_is_too_large_is_not_read(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -426,6 +453,31 @@ def test_features_that_are_not_there_are_told(benchmark: Benchmark, copy: Path) 
     assert "no features named 'clip'" in found
     outside = refused("evaluate", change(copy, features_name="../../etc"), "--benchmark", benchmark.path)
     assert "features cannot be named" in outside
+    (benchmark.path.parent / "beside").mkdir(exist_ok=True)
+    (benchmark.path.parent / "beside" / "features.json").write_text("{")
+    outside = refused("evaluate", change(copy, features_name="../../beside"), "--benchmark", benchmark.path)
+    assert "features cannot be named" in outside  # and nothing there is read
+
+
+def test_the_same_weights_with_another_mark_are_another_result(benchmark: Benchmark, copy: Path) -> None:
+    words = ("evaluate", copy, "--benchmark", benchmark.path, "--out", copy / "out")
+    assert "LEAK" not in printed(*words)
+    change(copy, leak__marked=True)
+    assert "LEAK" in printed(*words)
+
+
+def test_other_words_are_refused_for_a_model_that_reads_them_and_its_features_are_not_opened(
+    benchmark: Benchmark, copy: Path, tmp_path: Path
+) -> None:
+    assert {name for name in MODELS.names() if getattr(MODELS.get(name), "reads_words", False)} == {"cfir", "lexnet"}
+    path = train("lexnet", benchmark, tmp_path, TrainSettings(options={"epochs": 1, "at_least": 1})).path
+    on = ("--words", "caption", "--benchmark", benchmark.path, "--out", tmp_path / "out")
+    (result,) = json.loads(printed("evaluate", path, *on, "--json"))
+    assert (result["features"], result["proxy"]) == (None, "caption")
+    change(path, words="attributes")
+    found = refused("evaluate", path, *on, "--out", tmp_path / "again")
+    assert f"{path} was trained on the words attributes, but these are caption. Give --words attributes" in found
+    assert "combiner" in printed("evaluate", change(copy, words="attributes"), *on)  # its features tell the words
 
 
 def test_a_checkpoint_under_another_one_must_fit_too(benchmark: Benchmark, copy: Path, tmp_path: Path) -> None:

@@ -8,9 +8,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from mtbench.core.options import options_of  # noqa: E402
+from mtbench.models.cm_ntm import CmNtm, Ntm  # noqa: E402
+from mtbench.models.learning.trainer import _groups  # noqa: E402
 from mtbench.models.nets.addressing import focus_by_content, interpolate, neighbours, sharpen, shift  # noqa: E402
 from mtbench.models.nets.cascade import CascadedMemory, State  # noqa: E402
-from mtbench.models.nets.folded import folded, traced  # noqa: E402
+from mtbench.models.nets.folded import folded  # noqa: E402
+from mtbench.models.transformer import CausalTransformer  # noqa: E402
 from tests.reference_cm_ntm import Reference  # noqa: E402
 
 LITERAL = {"cascade": "read", "norm": "batch", "write_previous": "own", "memory": "constant"}
@@ -133,6 +137,21 @@ def test_steps_give_the_answers_of_forward_and_the_state_of_the_loops(options):
             close(state.write_weights[c, b], stage.w_write)
 
 
+@pytest.mark.parametrize("options", [*OPTIONS, {"stages": 1}], ids=lambda o: "-".join(map(str, o.values())))
+def test_steps_give_the_gradients_of_forward(options):
+    net = made(**options).eval()
+    turns, mask = batch([4, 4])
+    whole = gradients(net, net(turns, mask), mask)
+    state, answers = None, []
+    for n in range(4):
+        answer, state = net.step(turns[:, n], state)
+        answers.append(answer)
+    stepped = gradients(net, torch.stack(answers, 1), mask)
+    assert stepped["write_head"].abs().sum() > 0
+    for name, gradient in whole.items():
+        close(stepped[name], gradient)
+
+
 @pytest.mark.parametrize("cascade", ["read", "residual", "write-first"])
 def test_a_conversation_goes_on_from_a_state(cascade):
     net = made(cascade=cascade).eval()
@@ -156,21 +175,20 @@ def test_live_conversations_are_joined_and_parted_along_dimension_1():
 
 
 @pytest.mark.parametrize("options", [*OPTIONS, {"stages": 1}], ids=lambda o: "-".join(map(str, o.values())))
-def test_a_folded_network_and_a_traced_step_give_the_same_answers(options):
+def test_a_folded_network_gives_the_same_answers(options):
     net = made(**options).eval()
-    quick, step = folded(net), traced(net)
+    quick = folded(net)
     for lengths in ([4], [3, 4], [1, 4, 2, 3, 3]):
         turns, mask = batch(lengths)
         close(quick(turns, mask), net(turns, mask).detach())
-    one, state = net.step(turns[:1, 0])
-    close(quick.step(turns[:1, 0])[0], one.detach())
-    for n in range(1, 4):
-        answer, after = net.step(turns[:1, n], state)
-        found, recorded = step(turns[:1, n].detach(), State(*(part.detach() for part in state)))
-        close(found, answer.detach())
-        for part, other in zip(recorded, after, strict=True):
-            close(part, other.detach())
-        state = after
+    state = known = None
+    with torch.no_grad():
+        for n in range(4):
+            answer, state = net.step(turns[:1, n], state)
+            found, known = quick.step(turns[:1, n], known)
+            close(found, answer)
+            for part, other in zip(known, state, strict=True):
+                close(part, other)
 
 
 def test_a_folded_network_draws_its_random_memory_anew():
@@ -384,6 +402,53 @@ def test_a_gradient_reaches_every_parameter():
                 continue  # the write heads start from the read heads' weights
             nothing = name == "derived.linear.bias" and options["norm"] == "batch"  # the mean takes it away again
             assert not gradient.numel() or nothing or gradient.abs().sum() > 0, name
+
+
+def test_weight_decay_is_for_matrices_and_not_for_the_biases_scales_and_first_state_of_stages():
+    for net, decaying in (
+        (fresh(norm="layer"), "derived.linear.weight inputs link output.weight own_hidden own_read read_head skip"),
+        (CausalTransformer(4, layers=1, heads=2, ages=3, dropout=0.0), "read.weight think.1.weight think.4.weight"),
+    ):
+        groups = _groups(list(net.parameters()), 0.5)
+        assert [group["weight_decay"] for group in groups] == [0.5, 0.0]
+        assert sum(len(group["params"]) for group in groups) == len(list(net.parameters()))
+        decays = {id(parameter) for parameter in groups[0]["params"]}
+        found = sorted(name.removeprefix("layers.0.") for name, p in net.named_parameters() if id(p) in decays)
+        assert found == sorted([*decaying.split(), "write_head" if "skip" in decaying else "write.weight"])
+
+
+def loaded(model, dim: int = 8):
+    """A new model with the options of this one, and its network loaded as from a checkpoint."""
+    inputs = {"combiner": {"options": {"dim": dim}, "inputs": {"features": dim}}}
+    net = model.build(inputs).eval()
+    if model.net["reader"].memory.stages > 1 and model.norm == "batch":
+        torch.nn.init.uniform_(model.net["reader"].memory.derived.running_var, 0.5, 2)
+    again = type(model)(**options_of(model))
+    again.load(inputs, net.state_dict())
+    return again
+
+
+@pytest.mark.parametrize("norm", ["batch", "layer", "none"])
+@pytest.mark.parametrize("start", ["learned", "constant", "random"])
+def test_a_loaded_model_is_folded_unless_its_memory_is_random_and_answers_the_same(start, norm):
+    turns, mask = torch.randn(5, 4, 8), torch.arange(4) < torch.tensor([1, 4, 2, 3, 4])[:, None]
+    for model in (Ntm(start=start, device="cpu"), CmNtm(start=start, norm=norm, skip="none", device="cpu")):
+        again = loaded(model)
+        assert (again.reader.memory.known_first is not None) == (start != "random")
+        assert model.reader.memory.known_first is None
+        same = zip(again.net.state_dict().items(), model.net.state_dict().items(), strict=True)
+        assert all(one == two and torch.equal(value, other) for (one, value), (two, other) in same)  # as it was trained
+        if start != "random":
+            with torch.no_grad():
+                close(again.reader(turns, mask), model.reader(turns, mask), 1e-5)
+        again.build(again.inputs)
+        assert again.reader is again.net["reader"]  # what is trained anew is not what was loaded
+
+
+def test_the_presets_of_the_paper_pin_what_the_defaults_may_change():
+    for kind in (Ntm, CmNtm):
+        pinned = {name: kind.PRESETS["paper"][name] for name in ("start", "rows", "columns", "width", "write_previous")}
+        assert pinned == {"start": "constant", "rows": 4, "columns": 0, "width": 100, "write_previous": "own"}
 
 
 def test_initial_values_are_those_of_the_public_code():

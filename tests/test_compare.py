@@ -457,6 +457,30 @@ def test_features_that_a_model_does_not_read_make_no_other_system(results: Path,
     assert len(group(read_results([one, two])[0])[0]) == 1
 
 
+@pytest.mark.parametrize("model", ["cm-ntm", "ewma"])
+def test_what_lies_below_makes_another_system_and_its_seed_does_not(many, model: str) -> None:
+    def on(name: str, seed: int, kind: str, pairs: str) -> Path:
+        about = {"model": "combiner", "options": {"kind": kind, "seed": seed}, "pairs": pairs, "seed": seed}
+        below = {**about, "preset": "", "status": "complete", "weights_sha256": name}
+        memory = {**about, "model": "cm-ntm", "options": {}, "pairs": "", "below": [below]}
+        trained = [memory] if model == "cm-ntm" else [{**below, "below": []}]
+        return many(name, np.full(9, seed), model=model, options={"seed": seed}, trained=trained)
+
+    folders = [on("a", 0, "residual", ""), on("b", 1, "residual", ""), on("c", 0, "clip4cir", "")]
+    systems, _ = group(read_results([*folders, on("d", 0, "residual", "fashioniq")])[0])
+    assert [(system.name, system.seeds) for system in systems] == [
+        (f"{model} (combiner kind=clip4cir)", ("0",)),
+        (f"{model} (combiner kind=residual)", ("0", "1")),
+        (f"{model} (combiner kind=residual, combiner pairs fashioniq)", ("0",)),
+    ]
+
+
+def test_a_training_below_that_stopped_early_is_noted(many) -> None:
+    row = {"model": "cm-ntm", "status": "complete", "below": [{"model": "combiner", "status": "diverged"}]}
+    found = as_json(many("a", np.zeros(9), trained=[row]), many("b", np.ones(9)))
+    assert "A training stopped early, its own or one below it: a." in found["notes"]
+
+
 def test_names_from_a_file_cannot_move_the_cursor(many) -> None:
     out = type_in(many("evil", np.zeros(9), model="\x1b[2Jm\r"), many("b", np.ones(9)))
     assert out.exit_code == 0

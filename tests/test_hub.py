@@ -291,6 +291,7 @@ def test_the_benchmark_is_uploaded_and_what_is_of_this_machine_is_not(hub: Hub, 
         "features/a/x.npy",
         "results/r.json",
         "checkpoints/a-0/checkpoint.json",
+        "sweeps/lstm-width/checkpoints/a-0/checkpoint.json",
         "local.json",
         ".hidden",
         "images/.part",
@@ -417,6 +418,14 @@ def test_the_card_of_a_checkpoint_says_what_it_is_and_what_leaks(trained: tuple[
     assert "**It learned from data that leaks into the test part**" in marked
     assert "1,200 of 3,000 test transactions were known by last edge" in marked
     assert "training pairs of shoes" in marked
+    below = {name: record[name] for name in ("model", "options", "preset", "status", "weights_sha256", "seed")}
+    memory = model_card({**record, "model": "lstm", "below": [{**below, "pairs": "shoes"}]}, "me/mine")
+    told = lines(memory)
+    assert "| also learned from | `training pairs of shoes (by the combiner below)` |" in told
+    assert "nothing else" not in memory
+    assert {"| dim | `3` |", f"| weights | `{record['weights_sha256']}` |"} <= set(
+        told[told.index("## Starts from a `combiner`") :]
+    )
     assert "/somewhere" not in model_card({**record, "options": {"file": "/somewhere/x"}}, "me/mine")
 
 

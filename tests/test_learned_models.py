@@ -266,13 +266,12 @@ def test_the_loss_of_a_batch_by_hand(name: str, negatives: str, reads: str, supe
         found = float(learner.loss(np.array(rows)))
 
     gallery = list(GALLERIES["dress"].image_ids)
+    ends = [(row, len(HISTORIES[row]) - 1) for row in rows]  # of any length, against each other
+    by_turn = [[(row, turn) for row in rows if len(HISTORIES[row]) > turn] for turn in range(4)]
     losses = []
-    for turn in range(4):
-        there = [row for row in rows if len(HISTORIES[row]) > turn]
-        if supervise == "last":
-            there = [row for row in there if len(HISTORIES[row]) == turn + 1]
-        targets = [TRAIN.targets[row][turn] for row in there]
-        for row, target in zip(there, targets, strict=True):
+    for together in [ends] if supervise == "last" else by_turn:
+        targets = [TRAIN.targets[row][turn] for row, turn in together]
+        for (row, turn), target in zip(together, targets, strict=True):
             candidates = gallery if negatives == "train" else [target, *sorted(set(targets) - {target})]
             images = torch.from_numpy(model.embed_images(candidates, CATALOGUE))
             query = torch.from_numpy(model.embed_histories([part(HISTORIES[row], 0, turn + 1)], CATALOGUE))

@@ -29,6 +29,7 @@ from mtbench.evaluation.evaluate import evaluate
 from mtbench.evaluation.inputs import Settings
 from mtbench.evaluation.results import Values
 from mtbench.report.examples import choose
+from mtbench.report.gather import gather
 from mtbench.report.page import write_report
 from mtbench.report.thumbnails import Thumbnails
 
@@ -78,6 +79,23 @@ def page(letters: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("page") / "report.html"
     write_report([letters.path / "results"], out)
     return out
+
+
+def test_a_result_that_learned_from_what_leaks_is_marked(headlines: Path, tmp_path: Path) -> None:
+    results = Path(shutil.copytree(headlines, tmp_path / "results"))
+    assert "LEAK" not in page_text(results, tmp_path / "plain.html")
+    (folder,) = results.glob("random-*")
+    record = json.loads((folder / "result.json").read_text())
+    record["trained"] = [{"model": "random", "leak": {"marked": True}}]
+    (folder / "result.json").write_text(json.dumps(record))
+    text = page_text(results, tmp_path / "marked.html")
+    assert sorted(gather([results]).names) == ["bm25", "random LEAK"]
+    assert "LEAK: trained on what leaks into the test part (--allow-leak), so no fair score." in text
+
+
+def page_text(results: Path, out: Path) -> str:
+    write_report([results], out)
+    return Reader(out.read_text()).text
 
 
 def write_evil(folder: Path) -> Benchmark:

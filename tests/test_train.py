@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,8 +21,10 @@ from safetensors.torch import load_file  # noqa: E402
 from test_cli import printed, refused, type_in  # noqa: E402
 from tiny import CAPTIONS, TRANSACTIONS, write_tiny_benchmark  # noqa: E402
 
+from mtbench.core.errors import MtbenchError  # noqa: E402
 from mtbench.core.types import Transaction, Turn  # noqa: E402
 from mtbench.models.checkpoint import read_record  # noqa: E402
+from mtbench.training.pairs import pairs_of  # noqa: E402
 
 QUICK = ("--set", "epochs=1", "--set", "dim=4")
 
@@ -93,6 +96,19 @@ def test_a_training_that_is_done_is_not_done_again(
     first = trained("combiner", letters, tmp_path, *QUICK)
     monkeypatch.setattr("mtbench.models.learning.trainer.Trainer.run", lambda *_: pytest.fail("trained again"))
     assert trained("combiner", letters, tmp_path, *QUICK) == first
+
+
+def test_another_torch_or_another_code_of_the_scores_is_another_training(
+    letters: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mtbench.training.train.library_sha256", lambda *parts: " ".join(parts))
+    on = ("--set", "device=cpu", *QUICK)
+    (first,) = trained("combiner", letters, tmp_path, *on)
+    assert "evaluation" in first["library_sha256"].split()  # scores on dev decide which epoch is kept
+    assert first["computed"] == {"precision": "float32", "device": "cpu", "torch": torch.__version__}
+    monkeypatch.setattr(torch, "__version__", "0.0")
+    (other,) = trained("combiner", letters, tmp_path, *on)
+    assert other["checkpoint"] != first["checkpoint"]
 
 
 def test_several_seeds_make_a_checkpoint_each_and_compare_takes_them_as_one_system(
@@ -261,7 +277,15 @@ def test_a_benchmark_that_leaks_is_refused(leaking: Path, tmp_path: Path) -> Non
 
 def test_without_its_leaks_it_is_learned_from_unmarked(leaking: Path, tmp_path: Path) -> None:
     (record,) = trained("combiner", leaking, tmp_path, *QUICK, "--drop-leaks")
-    assert record["leak"] == {"kind": "edge", "marked": False, "known": 0, "of": 1, "dropped": 1, "below": []}
+    assert record["leak"] == {
+        "kind": "edge",
+        "marked": False,
+        "known": 0,
+        "of": 1,
+        "known_in_dev": 0,
+        "dropped": 1,
+        "below": [],
+    }
     table = printed("train", "combiner", "--benchmark", leaking, "--out", tmp_path, *QUICK, "--drop-leaks")
     assert "1 transactions that leak by edge were left out." in table
     assert "LEAK" not in table
@@ -277,7 +301,7 @@ def test_a_leak_that_is_allowed_is_marked_wherever_the_checkpoint_goes(leaking: 
         "train", "combiner", *words, *QUICK
     )
     (path,) = tmp_path.glob("combiner-*")
-    mark = {"kind": "edge", "marked": True, "known": 1, "of": 1, "dropped": 0}
+    mark = {"kind": "edge", "marked": True, "known": 1, "of": 1, "known_in_dev": 0, "dropped": 0}
     assert read_record(path)["leak"] == {**mark, "below": []}
     table, record = evaluated(path)
     assert record["trained"][0]["leak"]["marked"] is True
@@ -311,12 +335,38 @@ def test_what_learned_from_other_data_is_another_system(leaking: Path, tmp_path:
     assert [system["name"] for system in compared["systems"]] == ["combiner", "combiner LEAK"]
 
 
-@pytest.mark.parametrize(
-    ("clean", "dropped"), [("edge", 1), ("last-edge", 1), ("sub-chain", 1), ("final-target", 0), ("image", 1)]
-)
-def test_every_kind_of_leak_can_be_dropped(leaking: Path, tmp_path: Path, clean: str, dropped: int) -> None:
+@pytest.mark.parametrize("clean", ["edge", "last-edge", "sub-chain", "final-target", "image"])
+def test_every_kind_of_leak_can_be_dropped_and_one_by_edge_always_is(leaking: Path, tmp_path: Path, clean: str) -> None:
     (record,) = trained("combiner", leaking, tmp_path, *QUICK, "--drop-leaks", "--clean", clean)
-    assert (record["leak"]["dropped"], record["leak"]["known"]) == (dropped, 0)
+    assert (record["leak"]["dropped"], record["leak"]["known"]) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("reference", "target", "leaks"),
+    [
+        ("t1", "t2", True),  # a pair of the test transaction t1 -> t2 -> t3
+        ("t2", "t1", True),  # the other way round: who learned it knows the pair
+        ("black", "t3", True),  # its final target, from elsewhere
+        ("t3", "black", False),  # its final target shown, and left
+        ("t1", "t3", True),
+        ("black", "t2", False),  # a target on the way
+    ],
+)
+def test_what_comes_from_elsewhere_must_not_teach_a_held_out_pair_or_final_target(
+    tmp_path: Path, reference: str, target: str, leaks: bool
+) -> None:
+    from mtbench.training.leak import allowed
+
+    benchmark = write_tiny_benchmark(tmp_path / "tiny", transactions=TRANSACTIONS)
+    assert [t.images for t in benchmark.transactions("test")] == [("t1", "t2", "t3")]
+    more = [Transaction("more", "dress", (Turn(reference, ("is long",), target),))]
+    assert allowed(benchmark, more, policy="allow", kind="edge").leak["marked"] is leaks
+    dropped = allowed(benchmark, more, policy="drop", kind="edge")
+    assert (dropped.leak["dropped"], dropped.leak["marked"]) == (int(leaks), False)
+    assert (more[0] in dropped.transactions) is not leaks
+    if leaks:
+        with pytest.raises(MtbenchError, match="would leak: 1 of the 1 test"):
+            allowed(benchmark, more, policy="refuse", kind="edge")
 
 
 def test_where_all_leaks_or_nothing_is_there_nothing_is_left_to_learn(tmp_path: Path) -> None:
@@ -351,7 +401,8 @@ def test_pairs_of_raw_files_are_learned_from_and_checked_for_leaks(letters: Path
 
 def test_the_record_names_the_builder_and_not_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     extra = [Transaction("x.0", "dress", (Turn("red", ("is long",), "long"),))]
-    monkeypatch.setattr("mtbench.training.pairs.pairs_of", lambda benchmark, asked: extra if asked else [])
+    monkeypatch.setattr("mtbench.training.pairs.BUILDERS", {"shoes": object})
+    monkeypatch.setattr("mtbench.training.pairs.train_pairs", lambda *_: extra)
     path = write_tiny_benchmark(tmp_path / "tiny").path
     (with_pairs,) = trained("combiner", path, tmp_path / "out", *QUICK, "--pairs", f"shoes={tmp_path}")
     (without,) = trained("combiner", path, tmp_path / "out", *QUICK)
@@ -361,6 +412,58 @@ def test_the_record_names_the_builder_and_not_the_folder(tmp_path: Path, monkeyp
     extra[0] = Transaction("x.0", "dress", (Turn("t1", ("is long",), "t2"),))
     found = refused("train", "combiner", "--benchmark", path, *QUICK, "--pairs", f"shoes={tmp_path}")
     assert "are known by edge (with what --pairs adds)" in found
+
+
+def test_a_builder_in_a_file_is_named_without_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    benchmark = write_tiny_benchmark(tmp_path / "tiny")
+    mine = f"{tmp_path}/mine.py:Mine"
+    monkeypatch.setattr("mtbench.training.pairs.BUILDERS", {mine: object, "shoes": object})
+    monkeypatch.setattr("mtbench.training.pairs.train_pairs", lambda *_: [])
+    assert pairs_of(benchmark, ["shoes=a", f"{mine}=b", "shoes=c"]).name == "mine.py:Mine shoes"
+
+
+# What lies below
+
+
+def test_a_memory_says_what_lies_below_it_and_so_do_its_results(letters: Path, combiner: Path, tmp_path: Path) -> None:
+    spoilt = Path(shutil.copytree(combiner, tmp_path / "combiner"))
+    record = json.loads((spoilt / "checkpoint.json").read_text())
+    record |= {"pairs": "shoes", "status": "diverged"}
+    (spoilt / "checkpoint.json").write_text(json.dumps(record))
+    words = ("--set", "epochs=1", "--set", "width=2", "--set", f"combiner={spoilt}")
+    (memory,) = trained("lstm", letters, tmp_path, *words)
+    (row,) = memory["below"]
+    assert row == {
+        **{name: record[name] for name in ("model", "preset", "pairs", "status", "weights_sha256", "seed")},
+        "options": {name: value for name, value in record["options"].items() if name != "seed"},
+    }
+    assert (row["pairs"], row["options"]["dim"]) == ("shoes", 4)
+    early = "the training of combiner stopped early: diverged."
+    assert f"Below it {early}" in printed("train", "lstm", "--benchmark", letters, "--out", tmp_path, *words)
+    on = ("--benchmark", letters, "--out", tmp_path / "results")
+    assert f"lstm: {early}" in printed("evaluate", memory["checkpoint"], *on)
+    (result,) = json.loads(printed("evaluate", memory["checkpoint"], *on, "--json"))
+    assert result["trained"][0]["below"] == [row]
+
+
+def test_models_on_other_combiners_are_other_systems_and_those_of_other_seeds_are_not(
+    letters: Path, tmp_path: Path
+) -> None:
+    on = ("--benchmark", letters, "--out", tmp_path / "results")
+    for dim, seed in ((4, 0), (4, 1), (3, 0)):
+        (below,) = trained("combiner", letters, tmp_path, "--set", "epochs=1", "--set", f"dim={dim}", "--seed", seed)
+        over = ("--set", f"combiner={below['checkpoint']}")
+        small = ("--set", "epochs=1", "--set", "width=2", "--seed", seed)
+        (memory,) = trained("lstm", letters, tmp_path, *over, *small)
+        printed("evaluate", memory["checkpoint"], *on)
+        printed("evaluate", "ewma", *on, *over)
+    compared = json.loads(printed("compare", tmp_path / "results", "--json"))
+    assert {system["name"]: list(system["by_seed"]) for system in compared["systems"]} == {
+        "ewma (combiner dim=3)": ["0"],
+        "ewma (combiner dim=4)": ["0", "1"],
+        "lstm (combiner dim=3)": ["0"],
+        "lstm (combiner dim=4)": ["0", "1"],
+    }
 
 
 # What no training has seen

@@ -93,6 +93,8 @@ def training_table(trained: Sequence[tuple[Path, Mapping[str, Any]]]) -> str:
         lines.append(f"{leak['dropped']:,} transactions that leak by {leak['kind'].replace('_', ' ')} were left out.")
     if leak["marked"]:
         lines.append(f"LEAK: {_leaked(leak)}. Every result of these checkpoints says so.")
+    early = dict.fromkeys(line for _, record in trained for line in _stopped_early(record["below"]))
+    lines += [f"Below it {line}" for line in early]
     return "\n".join([*lines, "", f"Evaluate: mtbench evaluate {trained[0][0]} --benchmark ..."])
 
 
@@ -162,9 +164,17 @@ def _training_notes(record: Mapping[str, Any]) -> list[str]:
     for trained in record["trained"]:
         if trained["leak"]["marked"]:
             lines.append(f"{_name(record)}: {_leaked(trained['leak'])}: no fair score (--allow-leak).")
-        if trained["status"] != "complete":
-            lines.append(f"{_name(record)}: the training of {trained['model']} stopped early: {trained['status']}.")
+        early = dict.fromkeys(_stopped_early([trained, *trained["below"]]))
+        lines += [f"{_name(record)}: {line}" for line in early]
     return lines
+
+
+def _stopped_early(trainings: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [
+        f"the training of {one['model']} stopped early: {one['status']}."
+        for one in trainings
+        if one["status"] != "complete"
+    ]
 
 
 def _leaked(leak: Mapping[str, Any]) -> str:

@@ -78,7 +78,6 @@ def train(
                 leaks="allow" if allow_leak else "drop" if drop_leaks else "refuse",
                 clean=clean,
                 pairs=more,
-                pairs_name=" ".join(sorted(one.partition("=")[0] for one in pairs)),  # a path is of this machine
             )
             trained.append(run(model, loaded, out or benchmark / "checkpoints", settings, progress=sys.stderr.isatty()))
     finally:  # what is done is shown, even if the next seed fails

@@ -13,7 +13,7 @@ from mtbench.core.errors import MtbenchError
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-KEPT_HERE = ["features/*", "results/*", "checkpoints/*", "local.json", ".*", "*/.*"]
+KEPT_HERE = ["features/*", "results/*", "checkpoints/*", "sweeps/*", "local.json", ".*", "*/.*"]
 """What is of this machine or made from the benchmark: never uploaded."""
 
 

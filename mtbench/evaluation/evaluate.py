@@ -68,7 +68,7 @@ def evaluate(
         benchmark, words, lambda: features_of(benchmark, settings.features, words, phases, progress=progress)
     )
     for path, trained in asked.checkpoints.items():
-        check_fits(path, trained, benchmark, catalogue.features)
+        check_fits(path, trained, benchmark, catalogue)
     plugin, model = asked.plugin, asked.model
     transactions = benchmark.transactions(settings.split)[: settings.limit]
     if not transactions:
@@ -114,7 +114,6 @@ def evaluate(
             {"category": g.category, "rule": g.rule, "images": len(g), "sha256": g.sha256} for g in galleries.values()
         ],
         "chosen_on_dev": chosen or asked.chosen_on_dev,
-        "trained": asked.trained,
         "run": found.pop("run", None),
         **found.pop(HEADLINE),
         "studies": found,

@@ -18,7 +18,7 @@ from mtbench.evaluation.record import Phases
 from mtbench.evaluation.results import SCHEMA_VERSION
 from mtbench.evaluation.system import System
 from mtbench.features.manifest import read_manifest
-from mtbench.features.store import build_encoder, encode, names, open_features
+from mtbench.features.store import build_encoder, check_name, encode, names, open_features
 from mtbench.models.protocol import Features
 
 DEFAULT_FEATURES = "tfidf"
@@ -78,7 +78,7 @@ def identity(asked: System, benchmark: Benchmark, settings: Settings, words: str
         "source_sha256": asked.source_sha256,
         "options": asked.shown_options,
         "option_files": {k: file_sha256(Path(v)) for k, v in asked.shown_options.items() if _is_file(v)},
-        "weights": [record["weights_sha256"] for record in asked.checkpoints.values()],
+        "trained": asked.trained,  # the same weights with another mark of a leak are another result
         "benchmark": benchmark.name,
         "revision": benchmark.revision,
         "proxies": benchmark.manifest.get("proxies", {}),
@@ -135,7 +135,7 @@ def _features_keys(benchmark: Benchmark, name: str) -> list[str | None]:
 
     None for those that are not there, and for the ones made on demand, which follow from the words.
     """
-    files = [benchmark.path / "features" / part / "features.json" for part in name.split("+")]
+    files = [benchmark.path / "features" / check_name(part) / "features.json" for part in name.split("+")]
     return [read_manifest(file.parent)["key"] if file.is_file() else None for file in files]
 
 

@@ -55,8 +55,8 @@ class System:
 
     @property
     def trained(self) -> list[dict[str, Any]]:
-        """What a result says of the trainings that it rests on: what leaks from them above all."""
-        kept = ("model", "seed", "preset", "key", "weights_sha256", "status", "pairs", "leak")
+        """What a result says of the trainings that it rests on: what leaks from them above all, and what is below."""
+        kept = ("model", "options", "seed", "preset", "key", "weights_sha256", "status", "pairs", "leak", "below")
         return [{name: record.get(name) for name in kept} for record in self.checkpoints.values()]
 
 

@@ -7,6 +7,7 @@ depends on the candidate: a gallery is scored, not embedded.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -68,6 +69,16 @@ class Cfir(Learned):
             }
         }
     )
+
+    RANGES: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType(
+        {
+            **{"embedding": (1, math.inf), "dim": (1, math.inf), "hidden": (1, math.inf), "groups": (1, math.inf)},
+            **{"dropout": (0, 1), "scale": (0.001, 100), "margin": (0, math.inf)},
+            **{"layers": (1, 64), "chunk": (1, 1 << 26)},  # no weights bound them, and a checkpoint may name any number
+        }
+    )
+
+    reads_words: ClassVar[bool] = True
 
     epochs: int = 3
     batch: int = 64

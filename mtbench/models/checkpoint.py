@@ -19,7 +19,7 @@ from mtbench.core.options import construct
 from mtbench.core.registry import MODELS
 from mtbench.data.benchmark import Benchmark
 from mtbench.features.needs import need
-from mtbench.models.protocol import Features
+from mtbench.models.protocol import Catalogue
 
 if TYPE_CHECKING:
     from mtbench.models.learning.learned import Learned
@@ -29,6 +29,11 @@ SCHEMA_VERSION = 1
 
 OF_A_LEAK: Mapping[str, type] = {"kind": str, "marked": bool, "known": int, "of": int, "dropped": int}
 """Fields of ``leak``, and of each of those below it."""
+
+OF_BELOW: Mapping[str, type] = {
+    **{"model": str, "options": dict, "preset": str, "pairs": str, "status": str, "weights_sha256": str, "seed": int},
+}
+"""Fields of each of ``below``: the trainings it starts from, and theirs."""
 
 RECORD, WEIGHTS = "checkpoint.json", "weights.safetensors"
 
@@ -42,7 +47,7 @@ NEEDED: Mapping[str, type] = {
     **{"schema_version": int, "model": str, "options": dict, "inputs": dict, "weights_sha256": str, "key": str},
     **{"status": str, "preset": str, "pairs": str, "benchmark": str, "revision": str, "split": str, "words": str},
     **{"features_name": str, "features": dict, "features.name": str, "features.proxy": str, "features.key": str},
-    **{"features.dim": int, "seed": int, "chosen_on_dev": dict, "leak": dict, "leak.below": list},
+    **{"features.dim": int, "seed": int, "chosen_on_dev": dict, "leak": dict, "leak.below": list, "below": list},
 }
 """Fields without which a checkpoint cannot be used, with their types; ``features.key`` is ``key`` of ``features``."""
 
@@ -92,13 +97,25 @@ def read_record(path: Path) -> dict[str, Any]:
             raise MtbenchError(f"{file} has schema version {version}; this mtbench reads {SCHEMA_VERSION}")
         _check_depth(record)
         wrong = [name for name, kind in NEEDED.items() if type(_field(record, name)) is not kind]
-        if not wrong and not all(map(_is_leak, (record["leak"], *record["leak"]["below"]))):
+        if not wrong and not all(_has(OF_A_LEAK, leak) for leak in (record["leak"], *record["leak"]["below"])):
             wrong = ["leak"]
+        if not wrong and not all(_has(OF_BELOW, row) for row in record["below"]):
+            wrong = ["below"]
         if wrong:
             raise ValueError(f"no {', '.join(wrong)} as it should be")
     except (OSError, ValueError, RecursionError) as error:
         raise MtbenchError(f"{file} is damaged: {error}. Train again, or download it again") from error
     return record
+
+
+def whole_record(path: Path) -> dict[str, Any] | None:
+    """What a checkpoint says of itself; None where it is not there, damaged, or without the weights it describes."""
+    try:
+        record = read_record(path)
+    except MtbenchError:
+        return None
+    weights = path / WEIGHTS
+    return record if weights.is_file() and file_sha256(weights) == record["weights_sha256"] else None
 
 
 def open_checkpoint(path: Path, *, device: object = "auto") -> Checkpoint:
@@ -140,8 +157,8 @@ def open_checkpoint(path: Path, *, device: object = "auto") -> Checkpoint:
     return Checkpoint(path, model, record)
 
 
-def check_fits(path: Path, record: Mapping[str, Any], benchmark: Benchmark, features: Features) -> None:
-    """Refuse a checkpoint of another task or of other features than these.
+def check_fits(path: Path, record: Mapping[str, Any], benchmark: Benchmark, catalogue: Catalogue) -> None:
+    """Refuse a checkpoint of another task, or of other words or features than these, as far as its model reads them.
 
     Raises:
         MtbenchError: what it was trained on, and what this is.
@@ -152,9 +169,16 @@ def check_fits(path: Path, record: Mapping[str, Any], benchmark: Benchmark, feat
             f"{benchmark.name} revision {benchmark.revision[:12]}. Train on this one: mtbench train {record['model']} "
             f"--benchmark {benchmark.path}"
         )
-    if not getattr(MODELS.get(record["model"]), "reads_features", True):
+    plugin = MODELS.get(record["model"])
+    words = catalogue.words if benchmark.manifest.get("proxies") else ""
+    if getattr(plugin, "reads_words", False) and record["words"] != words:
+        give = f"Give --words {record['words']}, or train again" if record["words"] and words else "Train again"
+        raise MtbenchError(
+            f"{path} was trained on the words {record['words'] or '(none)'}, but these are {words or '(none)'}. {give}"
+        )
+    if not getattr(plugin, "reads_features", True):
         return
-    mine, theirs = features.describe(), record["features"]
+    mine, theirs = catalogue.features.describe(), record["features"]
     if (theirs["key"], theirs["dim"]) != (mine.get("key"), mine.get("dim")):
         raise MtbenchError(
             f"{path} was trained on the features {theirs['name']} ({theirs['dim']} numbers, key {theirs['key'][:8]}), "
@@ -170,8 +194,8 @@ def _field(record: Mapping[str, Any], name: str) -> Any:
     return (found.get(inner) if isinstance(found, dict) else None) if dot else found
 
 
-def _is_leak(leak: object) -> bool:
-    return isinstance(leak, dict) and all(type(leak.get(name)) is kind for name, kind in OF_A_LEAK.items())
+def _has(fields: Mapping[str, type], row: object) -> bool:
+    return isinstance(row, dict) and all(type(row.get(name)) is kind for name, kind in fields.items())
 
 
 def _check_depth(value: Any) -> None:

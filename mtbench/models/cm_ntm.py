@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
-from torch import nn
+from torch import Tensor, nn
 
-from mtbench.models.learning.sequence import PAPER, SequenceModel
+from mtbench.models.learning.sequence import PAPER, Reader, SequenceModel
 from mtbench.models.nets.cascade import CascadedMemory
+from mtbench.models.nets.folded import folded
 
 
 @dataclass(kw_only=True)
@@ -21,13 +23,13 @@ class Ntm(SequenceModel):
     Args:
         rows, columns: N and M of the memory; M is the size of the queries where it is 0.
         width: hidden units of the controller, H; 100 in the public code.
-        start: what is in the memory before the first turn: ``learned``, ``constant`` (the public code), ``random``
-            (the paper; two calls then differ).
+        start: what is in the memory before the first turn: ``learned``; ``constant``, the public code; ``random``, the
+            paper. The preset ``paper`` takes ``constant``, because a random memory gives other answers at each call.
         write_previous: see `mtbench.models.nets.cascade.CascadedMemory`.
     """
 
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
-        {"paper": {**PAPER, "start": "constant", "rows": 4, "columns": 0}}
+        {"paper": {**PAPER, "start": "constant", "rows": 4, "columns": 0, "width": 100, "write_previous": "own"}}
     )
 
     RANGES: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType(
@@ -40,9 +42,30 @@ class Ntm(SequenceModel):
     start: Literal["learned", "constant", "random"] = "learned"
     write_previous: Literal["own", "read"] = "own"
 
+    _folded: Reader | None = field(default=None, init=False, repr=False)
+
     def memory(self, dim: int) -> nn.Module:
         """One memory for queries of this size."""
         return self._memory(dim, stages=1)
+
+    @property
+    def reader(self) -> Reader:
+        """The network over the turns, of a loaded model folded: `net` stays as it was trained."""
+        return self._folded or super().reader
+
+    def network(self, **inputs: Any) -> nn.Module:
+        """See `SequenceModel`; what was folded was of the network before."""
+        self._folded = None
+        return super().network(**inputs)
+
+    def load(self, inputs: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
+        """Take the place of training. Answers are then those of a folded memory, which takes less time."""
+        super().load(inputs, weights)
+        memory = self.reader.memory
+        if self.start != "random" and isinstance(memory, CascadedMemory):
+            reader = copy.deepcopy(self.reader)
+            reader.memory = folded(memory)
+            self._folded = reader
 
     def _memory(self, dim: int, **cascade: Any) -> nn.Module:
         return CascadedMemory(

@@ -32,6 +32,8 @@ AT_ONCE = 4096
 class Combiner(Learned):
     """Only the final turn, its reference and feedback composed by a trained network (f_qry).
 
+    The preset ``paper`` is the network and loss of CLIP4Cir, trained as FashionNTM trains: FashionVLP is not public.
+
     Args:
         kind: ``residual`` or ``clip4cir``.
         dim: of the queries, for ``residual``; that of the features where these are smaller.
@@ -57,6 +59,9 @@ class Combiner(Learned):
             **{"dropout": (0, 1), "scale": (0.001, 100)},
         }
     )
+
+    # On Shoes, 206 single turns of dev, 2 seeds: 15.0 with 10 epochs, 15.9 with 15; scale 10 and 25 14.1 and 15.4.
+    epochs: int = 15
 
     kind: Literal["residual", "clip4cir"] = "residual"
     dim: int = 384

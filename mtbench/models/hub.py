@@ -69,7 +69,7 @@ def model_card(record: Mapping[str, Any], repository: str) -> str:
         "benchmark": record["benchmark"],
         "revision": record["revision"],
         "features": f"{features['name']} ({features['dim']} numbers, of {features['proxy']})",
-        "also learned from": f"training pairs of {record['pairs']}" if record["pairs"] else "nothing else",
+        "also learned from": _learned_from(record),
         "mtbench": mtbench.__version__,
     }
     lines = [
@@ -87,8 +87,9 @@ def model_card(record: Mapping[str, Any], repository: str) -> str:
         "",
         "## Options",
         "",
-        *_rows({name: value for name, value in record["options"].items() if not _is_of_this_machine(value)}),
+        *_rows(_options(record)),
         "",
+        *(line for row in record["below"] for line in _below(row)),
         "## Use",
         "",
         "```sh",
@@ -111,6 +112,26 @@ def _leak(leak: Mapping[str, Any]) -> list[str]:
         f"{', and more to a model that it starts from' * bool(leak['below'])}. Its scores there are no fair scores.",
         "",
     ]
+
+
+def _below(row: Mapping[str, Any]) -> list[str]:
+    """A training that it starts from."""
+    facts = {
+        **{"preset": row["preset"] or "default", "seed": row["seed"], "status": row["status"]},
+        **{"also learned from": _learned_from(row), "weights": row["weights_sha256"]},
+    }
+    return [f"## Starts from a `{row['model']}`", "", *_rows({**facts, **_options(row)}), ""]
+
+
+def _learned_from(row: Mapping[str, Any]) -> str:
+    """What a training learned from beyond the train part, itself or below."""
+    below = [f"{one['pairs']} (by the {one['model']} below)" for one in row.get("below", []) if one["pairs"]]
+    found = [*([row["pairs"]] if row["pairs"] else []), *below]
+    return f"training pairs of {', '.join(found)}" if found else "nothing else"
+
+
+def _options(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row["options"].items() if not _is_of_this_machine(value)}
 
 
 def _rows(facts: Mapping[str, Any]) -> list[str]:

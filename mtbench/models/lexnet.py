@@ -49,6 +49,7 @@ class LexNet(Learned):
     """
 
     reads_features: ClassVar[bool] = False
+    reads_words: ClassVar[bool] = True
 
     epochs: int = 4
     rate: float = 2e-3

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from mtbench.models.learning.sequence import SequenceModel
+from mtbench.models.nets.still import still
 
 Seen: TypeAlias = tuple[Tensor, Tensor]
 """Keys and values of the turns so far, each (B, heads, T, d / heads)."""
@@ -27,7 +28,7 @@ class Block(nn.Module):
         self.before = nn.LayerNorm(dim)
         self.read = nn.Linear(dim, 3 * dim)
         self.write = nn.Linear(dim, dim)
-        self.age = nn.Parameter(torch.zeros(heads, ages))
+        self.age = still(torch.zeros(heads, ages))
         self.think = nn.Sequential(
             *(nn.LayerNorm(dim), nn.Linear(dim, 2 * dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * dim, dim))
         )

@@ -11,6 +11,7 @@ from mtbench.core.errors import MtbenchError
 from mtbench.core.types import SPLITS
 from mtbench.data.benchmark import Benchmark
 from mtbench.evaluation.comparison.comparable import Result, printable, read_results
+from mtbench.evaluation.comparison.systems import has_leak
 from mtbench.evaluation.leak_picture import names_of
 from mtbench.evaluation.pictures import PALETTE
 from mtbench.report.blocks import Key
@@ -93,7 +94,10 @@ def gather(paths: Sequence[Path], benchmark: Path | None = None, *, split: str |
     for result in results:
         check_record(result.record, result.folder)
     results.sort(key=lambda result: (-result.record["measures"]["mean"], result.record["model"], result.record["key"]))
-    names = [cut(printable(name), NAME) or "(no name)" for name in names_of([result.record for result in results])]
+    names = [
+        (cut(printable(name), NAME) or "(no name)") + " LEAK" * has_leak(result.record)
+        for name, result in zip(names_of([result.record for result in results]), results, strict=True)
+    ]
     return Gathered(results, names, _benchmark(results, benchmark), [*notes])
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from mtbench.evaluation.comparison.comparable import printable
+from mtbench.evaluation.comparison.systems import has_leak
 from mtbench.report.blocks import Block, Items, Panels, Section, Table
 from mtbench.report.claims import claims
 from mtbench.report.dots import Dot, dots
@@ -44,6 +45,8 @@ def headline(found: Gathered, canvas: Canvas) -> Section:
     ]
     if found.drawn < len(found.results):
         notes.append(f"Plots show the best {found.drawn} of {len(found.results)} results; tables have all.")
+    if any(map(has_leak, found.records)):
+        notes.append("LEAK: trained on what leaks into the test part (--allow-leak), so no fair score.")
     blocks: list[Block] = [_table(found, parts), Panels(panels), Items(notes)]
     return Section("headline", "Headline", blocks, [told] if (told := claims(found)) else [])
 

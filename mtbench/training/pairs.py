@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from mtbench.core.errors import MtbenchError
@@ -12,13 +13,27 @@ from mtbench.data.benchmark import Benchmark
 from mtbench.data.pretraining import train_pairs, warn_if_strange
 
 
-def pairs_of(benchmark: Benchmark, asked: Sequence[str]) -> list[Transaction]:
+@dataclass(frozen=True)
+class Pairs:
+    """What ``--pairs`` adds: ``TrainSettings(pairs=pairs_of(benchmark, asked))``.
+
+    Attributes:
+        transactions: to learn from.
+        name: for the record: the builders, sorted, each once. No paths, which are of this machine.
+    """
+
+    transactions: Sequence[Transaction] = ()
+    name: str = ""
+
+
+def pairs_of(benchmark: Benchmark, asked: Sequence[str]) -> Pairs:
     """The training pairs that ``BUILDER=RAW`` names, as far as the benchmark knows both images.
 
     Raises:
         MtbenchError: not of this form, no such builder, or files that it cannot read.
     """
     found: list[Transaction] = []
+    builders = set()
     for one in asked:
         name, _, raw = one.partition("=")
         if not name or not raw:
@@ -26,4 +41,5 @@ def pairs_of(benchmark: Benchmark, asked: Sequence[str]) -> list[Transaction]:
         pairs = train_pairs(name, BUILDERS.get(name)(), Path(raw))
         warn_if_strange(benchmark, pairs, one)
         found += [pair for pair in pairs if all(image in benchmark.images for image in pair.images)]
-    return found
+        builders.add(Path(name).name)
+    return Pairs(found, " ".join(sorted(builders)))

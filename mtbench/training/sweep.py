@@ -137,7 +137,8 @@ def _run(
 
     def task(number: int, seed: int) -> dict[str, Any]:
         if number < 0:
-            alone = {"model": COMBINER, "options": where, "preset": "", "split": None}
+            preset = settings.preset or str(grid.fixed.get("combiner_preset", ""))
+            alone = {"model": COMBINER, "options": where, "preset": preset, "split": None}
             return {**shared, **alone, "seed": seed}
         preset, options = grid.options(grid.combinations[number], seed)
         if grid.shares:

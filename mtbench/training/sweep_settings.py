@@ -60,9 +60,9 @@ def check_data(grid: Grid, benchmark: Benchmark, settings: SweepSettings) -> Non
     wanted = settings.features or inherited.get("features_name") or DEFAULT_FEATURES
     catalogue = catalogue_of(benchmark, words, lambda: features_of(benchmark, wanted, words, Phases(), progress=False))
     for path, record in given.items():
-        check_fits(path, record, benchmark, catalogue.features)
+        check_fits(path, record, benchmark, catalogue)
     _ = catalogue.features
-    allowed(benchmark, pairs_of(benchmark, settings.pairs), policy=settings.leaks, kind=settings.clean)
+    allowed(benchmark, pairs_of(benchmark, settings.pairs).transactions, policy=settings.leaks, kind=settings.clean)
 
 
 def _given_combiners(grid: Grid) -> list[str]:

@@ -7,11 +7,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mtbench.core.types import Transaction
 from mtbench.data.benchmark import Benchmark, load
 from mtbench.evaluation.evaluate import evaluate
 from mtbench.evaluation.inputs import Settings
-from mtbench.training.pairs import pairs_of
+from mtbench.training.pairs import Pairs, pairs_of
 from mtbench.training.train import TrainSettings, train
 
 CHECKPOINTS, RESULTS = "checkpoints", "results"
@@ -33,7 +32,6 @@ def do(task: Mapping[str, Any]) -> dict[str, Any]:
     settings = TrainSettings(
         **{name: task[name] for name in ("seed", "options", "preset", "features", "words", "leaks", "clean")},
         pairs=_pairs(task["benchmark"], task["revision"], tuple(task["pairs"])),
-        pairs_name=" ".join(sorted(one.partition("=")[0] for one in task["pairs"])),
     )
     trained = train(task["model"], benchmark, out / CHECKPOINTS, settings)
     found: dict[str, Any] = {"checkpoint": trained.path.name, "known": trained.known}
@@ -50,5 +48,5 @@ def _opened(path: str, revision: str) -> Benchmark:
 
 
 @lru_cache(maxsize=1)
-def _pairs(path: str, revision: str, asked: tuple[str, ...]) -> list[Transaction]:
+def _pairs(path: str, revision: str, asked: tuple[str, ...]) -> Pairs:
     return pairs_of(_opened(path, revision), asked)

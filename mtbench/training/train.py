@@ -22,13 +22,18 @@ from mtbench.evaluation.ranker import fold_of
 from mtbench.evaluation.record import Phases, environment, plain
 from mtbench.evaluation.system import NOT_OF_THE_MODEL
 from mtbench.features.needs import need
-from mtbench.models.checkpoint import check_fits, is_checkpoint, read_record, write_checkpoint
+from mtbench.models.checkpoint import check_fits, is_checkpoint, read_record, whole_record, write_checkpoint
+from mtbench.training.inherited import below_of, leak_with
 from mtbench.training.leak import Policy, allowed
+from mtbench.training.pairs import Pairs
 
 logger = logging.getLogger(__name__)
 
-LEARNS_WITH = ("core", "chains", "data", "features", "models")
-"""The parts of this package that a training depends on; an edit elsewhere makes no other checkpoint."""
+LEARNS_WITH = ("core", "chains", "data", "evaluation", "features", "models")
+"""The parts of this package that a training depends on: evaluation, because scores on dev decide which epoch is kept.
+
+An edit elsewhere makes no other checkpoint.
+"""
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,7 @@ class TrainSettings:
             combiner given, else TF-IDF of all words.
         leaks: what to do with training data that leaks.
         clean: the kind of leak that counts.
-        pairs: more to learn from, transactions of one turn or more.
-        pairs_name: what they are, for the record.
+        pairs: more to learn from, as `mtbench.training.pairs.pairs_of` finds it.
     """
 
     seed: int = 0
@@ -54,8 +58,7 @@ class TrainSettings:
     words: str | None = None
     leaks: Policy = "refuse"
     clean: str = "edge"
-    pairs: Sequence[Transaction] = ()
-    pairs_name: str = ""
+    pairs: Pairs = field(default_factory=Pairs)
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class Trained:
 def train(
     name: str, benchmark: Benchmark, out: Path, settings: TrainSettings | None = None, *, progress: bool = False
 ) -> Trained:
-    """Train one model with one seed; read from ``out`` where the same training is done already.
+    """Train one model with one seed; read from ``out`` where the same training is done already, undamaged.
 
     A training that was killed goes on from the last epoch saved, in a hidden folder beside the checkpoint.
 
@@ -96,6 +99,8 @@ def train(
     plugin = MODELS.get(name)
     for package in ("torch", "safetensors"):
         need(package, extra="neural")
+    import torch
+
     from mtbench.models.learning.learned import Learned, summary
     from mtbench.models.learning.resume import Folder
     from mtbench.models.learning.trainer import DivergedError
@@ -118,24 +123,30 @@ def train(
     phases = Phases()
     catalogue = catalogue_of(benchmark, words, lambda: features_of(benchmark, wanted, words, phases, progress=progress))
     for option, record in records.items():
-        check_fits(below[option], record, benchmark, catalogue.features)
-    learned_from = allowed(benchmark, settings.pairs, policy=settings.leaks, kind=settings.clean)
-    leak = _with(learned_from.leak, records.values())
+        check_fits(below[option], record, benchmark, catalogue)
+    learned_from = allowed(benchmark, settings.pairs.transactions, policy=settings.leaks, kind=settings.clean)
+    leak = leak_with(learned_from.leak, records.values())
     options = {k: v for k, v in options_of(model).items() if k not in (*NOT_OF_THE_MODEL, *below)}
     plain_options = plain(options, "the options")
+    loop = model.trainer()
     known_by = {
         **{"model": name, "source_sha256": source_sha256(plugin), "options": plain_options, "preset": settings.preset},
         **{"benchmark": benchmark.name, "revision": benchmark.revision, "split": "test"},
         "words": words if benchmark.manifest.get("proxies") else "",  # of a benchmark without words
         **{"features_name": wanted, "features": catalogue.features.describe(), "seed": settings.seed, "leak": leak},
-        **{"pairs": settings.pairs_name, "learned_from": _content(learned_from.transactions)},
+        **{"pairs": settings.pairs.name, "learned_from": _content(learned_from.transactions)},
         **{"from": {option: record["weights_sha256"] for option, record in records.items()}},
+        "below": below_of(records.values()),
+        "computed": {
+            **{"precision": loop.precision, "device": loop.device.partition(":")[0], "torch": torch.__version__},
+        },
         "library_sha256": library_sha256(*LEARNS_WITH),
     }
     key = json_sha256(known_by)
     path = out / f"{name}-seed{settings.seed}-{key[:8]}"
     store = Folder(out / f".{path.name}", key)
-    if is_checkpoint(path) and (done := read_record(path))["key"] == key and done["status"] == "complete":
+    done = whole_record(path)
+    if done is not None and done["key"] == key and done["status"] == "complete":
         store.drop()  # killed after the checkpoint was written
         return Trained(path, done, known=True)
 
@@ -199,13 +210,6 @@ def preset_of(plugin: Any, preset: str) -> Mapping[str, object]:
 
 def _is_folder(value: object) -> bool:
     return isinstance(value, (str, Path)) and str(value) != "" and is_checkpoint(str(value))
-
-
-def _with(leak: Mapping[str, Any], below: Any) -> dict[str, Any]:
-    """The leak of a training with that of the checkpoints it starts from."""
-    marked = [one for record in below for one in (record["leak"], *record["leak"]["below"]) if one["marked"]]
-    flat = [{name: value for name, value in one.items() if name != "below"} for one in marked]
-    return {**leak, "marked": bool(leak["marked"] or flat), "below": flat}
 
 
 def _content(transactions: Sequence[Transaction]) -> str:

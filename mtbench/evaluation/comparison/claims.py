@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mtbench.core.text import points, points_range
-from mtbench.evaluation.comparison.systems import System, has_leak
+from mtbench.evaluation.comparison.systems import System, has_leak, stopped_early
 
 FEW_SEEDS = 5
 
@@ -57,6 +57,8 @@ def notes_on(systems: Sequence[System]) -> list[str]:
         notes.append(
             f"Trained on what leaks into the test part (--allow-leak), so no fair score: {', '.join(leaking)}."
         )
+    if early := [s.name for s in systems if any(stopped_early(result.record) for result in s.results)]:
+        notes.append(f"A training stopped early, its own or one below it: {', '.join(early)}.")
     single = [s.name for s in systems if len(s.results) == 1 and "seed" in s.record["options"]]
     if single:
         notes.append(

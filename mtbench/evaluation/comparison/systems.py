@@ -84,19 +84,40 @@ def _readable(record: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _learned_from(record: Mapping[str, Any]) -> dict[str, str]:
-    """What the checkpoints of a result learned from, beyond the train part."""
-    trained = record.get("trained")
-    rows = [row for row in trained if isinstance(row, dict)] if isinstance(trained, list) else []
-    pairs = sorted({str(row["pairs"]) for row in rows if row.get("pairs")})
-    found = {"pairs": f"pairs {' '.join(pairs)}"} if pairs else {}
+    """How the checkpoints of a result were made: what they learned from, and what lies below, its options too."""
+    found: dict[str, str] = {}
+    place = 0
+    for row in _rows(record.get("trained")):
+        # A checkpoint that is evaluated by itself is the system, whose options are told already.
+        own = row.get("model") == record["model"]
+        for below in [*([] if own else [row]), *_rows(row.get("below"))]:
+            place, model = place + 1, str(below.get("model"))
+            options = below["options"] if isinstance(below.get("options"), dict) else {}
+            told = {name: f"{model} {name}={value}" for name, value in sorted(options.items()) if name != "seed"}
+            if below.get("pairs"):
+                told["pairs"] = f"{model} pairs {below['pairs']}"
+            found |= {f"{place}": "", **{f"{place} {name}": text for name, text in told.items()}}
+        if own and row.get("pairs"):
+            found["pairs"] = f"pairs {row['pairs']}"
     return {**found, **({"leak": "LEAK"} if has_leak(record) else {})}
 
 
 def has_leak(record: Mapping[str, Any]) -> bool:
     """Whether a result comes from a checkpoint that learned from what leaks into the test part."""
-    trained = record.get("trained")
-    leaks = [row.get("leak") for row in trained if isinstance(row, dict)] if isinstance(trained, list) else []
+    leaks = [row.get("leak") for row in _rows(record.get("trained"))]
     return any(isinstance(leak, dict) and bool(leak.get("marked")) for leak in leaks)
+
+
+def stopped_early(record: Mapping[str, Any]) -> bool:
+    """Whether a training that a result rests on, or one below it, did not come to its end."""
+    trained = _rows(record.get("trained"))
+    every = [*trained, *(below for row in trained for below in _rows(row.get("below")))]
+    return any(row.get("status", "complete") != "complete" for row in every)
+
+
+def _rows(value: object) -> list[dict[str, Any]]:
+    """The rows of a list, whatever else stands in its place."""
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
 def _details(record: Mapping[str, Any]) -> dict[str, str]:

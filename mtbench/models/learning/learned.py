@@ -43,6 +43,8 @@ class Learned:
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     reads_features: ClassVar[bool] = True
     """Whether it matters which features it was trained on; not so for a model of words."""
+    reads_words: ClassVar[bool] = False
+    """Whether it matters which words stand for the images, beyond what the features know of them."""
     RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {}
     """Least and greatest value of options; those of the classes above count as well."""
 

@@ -40,7 +40,8 @@ def in_batch(
         scale: of the cosines.
         mask_equal: a candidate that is the same image is no negative; False is the literal loss.
     """
-    logits = scale(torch.einsum("btd,ctd->tbc", queries, candidates)).float()  # (T, B, B)
+    with torch.autocast(queries.device.type, enabled=False):  # bf16 would leave 60.5 and 61.0 with nothing between
+        logits = scale(torch.einsum("btd,ctd->tbc", queries.float(), candidates.float()))  # (T, B, B)
     own = torch.eye(len(queries), dtype=torch.bool, device=queries.device)
     no_negative = ~mask.T[:, None, :]
     if mask_equal:
@@ -61,4 +62,5 @@ def among_all(queries: Tensor, images: Tensor, targets: Tensor, mask: Tensor, sc
         mask: which turns are real, (B, T).
         scale: of the cosines.
     """
-    return nn.functional.cross_entropy(scale(queries[mask] @ images.T).float(), targets[mask])
+    with torch.autocast(queries.device.type, enabled=False):
+        return nn.functional.cross_entropy(scale(queries[mask].float() @ images.T.float()), targets[mask])

@@ -34,7 +34,7 @@ PAPER: Mapping[str, Any] = MappingProxyType(
     {
         **{"epochs": 100, "batch": 80, "rate": 1e-4, "decay": 0.0, "schedule": "constant", "clip": 0.0, "patience": 0},
         **{"skip": "none", "reads": "query", "scale": 1.0, "learned_scale": False, "mask_equal": False},
-        **{"negatives": "batch", "supervise": "all"},
+        **{"negatives": "batch", "supervise": "all", "combiner_preset": "paper"},
     }
 )
 """What FashionNTM says of the training of every sequence model (section 4.2), and the literal loss."""
@@ -104,7 +104,8 @@ class SequenceModel(Learned):
     """A memory over the turns. A subclass makes it (`memory`); its options add to these.
 
     Args:
-        combiner: checkpoint of a trained ``combiner``; without it one is trained first, with its default options.
+        combiner: checkpoint of a trained ``combiner``; without it one is trained first.
+        combiner_preset: the options of that one: its defaults, or ``paper``.
         reads: what the memory sees of a turn: ``query`` f_qry, or ``parts`` f_qry, reference and feedback.
         skip: what goes round the memory: ``none``, ``turn`` or ``ewma`` (see `Reader`).
         alpha: of ``ewma``, at the start.
@@ -119,6 +120,7 @@ class SequenceModel(Learned):
     )
 
     combiner: Path | None = None
+    combiner_preset: Literal["", "paper"] = ""
     reads: Literal["query", "parts"] = "query"
     skip: Literal["none", "turn", "ewma"] = "ewma"
     alpha: float = 0.7
@@ -151,7 +153,8 @@ class SequenceModel(Learned):
     def phases(self, train: Fold, dev: Fold, catalogue: Catalogue) -> Iterator[Phase]:
         """The combiner, unless it is given; then the memory on top of it, frozen."""
         if self.combiner is None:
-            single = Combiner(seed=self.seed, device=self.device, precision=self.precision)
+            preset = Combiner.PRESETS.get(self.combiner_preset, {})
+            single = Combiner(**{**preset, "seed": self.seed, "device": self.device, "precision": self.precision})
             yield from single.phases(train, dev, catalogue)
         else:
             single = combiner_of(self.combiner, device=self.device)
@@ -260,8 +263,9 @@ class _Frozen:
         width = int(mask.sum(1).max())
         mask, targets = mask[:, :width], targets[:, :width]
         found = self.model.reader(self.turns[rows][:, :width], mask)
-        if self.model.supervise == "last":
-            mask = mask & ~nn.functional.pad(mask[:, 1:], (0, 1))
+        if self.model.supervise == "last":  # all in one row, so that dialogues of any length are each other's negatives
+            row, last = torch.arange(len(mask), device=mask.device), mask.sum(1) - 1
+            found, targets, mask = found[row, last][:, None], targets[row, last][:, None], mask[:, :1]
         if self.model.negatives == "batch":
             return in_batch(found, self.targets[targets], targets, mask, net["scale"], mask_equal=self.model.mask_equal)
         candidates = self.candidates[int(self.examples.categories[rows[0]])]

@@ -233,10 +233,11 @@ def _diverged(phase: Phase, at: Progress, what: str) -> DivergedError:
 
 
 def _groups(parameters: list[nn.Parameter], decay: float) -> list[dict[str, Any]]:
-    """Matrices decay; biases, norms, gates and scales do not."""
+    """Matrices decay; biases, norms, gates and scales do not: see `mtbench.models.nets.still` for those of stages."""
+    decays = [p.ndim >= 2 and getattr(p, "decays", True) for p in parameters]
     return [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+        {"params": [p for p, does in zip(parameters, decays, strict=True) if does], "weight_decay": decay},
+        {"params": [p for p, does in zip(parameters, decays, strict=True) if not does], "weight_decay": 0.0},
     ]
 
 

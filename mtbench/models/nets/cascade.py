@@ -42,12 +42,12 @@ class CascadedMemory(Parameters):
             its weights alone, so that the gradient dies on the way down. ``residual``: r^c(n) + o^c(n) V^c.
             ``write-first``: r^c(n), read from the memory that the stage has just written to. Gradient of the first
             stage's input weights over that of the last of 4, at the start of training (contrastive loss on the last
-            turn, d = 384, H = M = 100, mean of 3 seeds):
+            turn, d = 384, H = M = 100, mean of 3 seeds; benchmarks/bench_memory.py --gradients):
 
                            1 turn   2 turns  4 turns
-              read         4.6e-9   5.7e-7   4.7e-3
-              write-first  7.2e-3   1.7e-2   5.6e-2
-              residual     1.6e-1   2.4e-1   3.7e-1
+              read         3.8e-9   5.1e-7   4.6e-3
+              write-first  7.3e-3   1.7e-2   5.4e-2
+              residual     1.7e-1   2.3e-1   3.9e-1
         norm: of the derived features: ``batch`` (the paper), ``layer``, ``none``.
         write_previous: the weights that a write head interpolates with: its ``own`` of the last turn, or those of the
             ``read`` head, as the public code had it before June 2021. For ablation.
@@ -70,7 +70,10 @@ class CascadedMemory(Parameters):
         new = state is None
         state = State(*(part.index_select(1, packed.order) for part in state)) if state else self.start(batch)
         weights = self._weights(turns.device.type)
-        sums = self._sums(weights, flat, packed.real, packed.counts)
+        counts = packed.counts
+        # Where stages write after all have read, the last turn is not written, and the others are before the next one.
+        writes = counts if self.cascade == "write-first" else [0, *counts[1:]][: len(counts)]
+        sums = self._sums(weights, flat, packed.real, counts, writes)
         found = []
         with _no_autocast(turns.device.type):
             for n, (gates, asked, told) in enumerate(zip(*sums, strict=True)):
@@ -96,17 +99,23 @@ class CascadedMemory(Parameters):
         """
         age, state = (LATER, state) if state else (0, self.start(turn.shape[0]))
         weights = self._weights(turn.device.type)
-        ((gates,), (asked,), (told,)) = self._sums(weights, turn, None, [turn.shape[0]])
+        counts = [turn.shape[0]]
+        ((gates,), (asked,), (told,)) = self._sums(weights, turn, None, counts, counts)
         with _no_autocast(turn.device.type):
             state = self._turn(weights, self._recall(weights, gates, state, age), asked, told, state, age)
-            return self.output(self._found(state)), self._write(weights, self.write_bias, state)
+            return self.output(self._found(state)), self._write(weights, told, state)
 
-    def _sums(self, weights: Weights, turns: Tensor, real: Tensor | None, counts: list[int]) -> Sums:
+    def _sums(self, weights: Weights, turns: Tensor, real: Tensor | None, counts: list[int], writes: list[int]) -> Sums:
         """What is known before the first turn of the sums at the gates, at the read heads, and at the write heads.
+
+        Args:
+            turns: f(n) of all turns, (R, d).
+            real: which of them count, (R, 1).
+            counts: how many conversations have each turn.
+            writes: how many of them are written to in the call of each turn.
 
         Returns:
             For each turn: f^c(n) W + b (C, B, 4 H), and the biases of both kinds of heads, (C, B, what they emit).
-            A write head's, where it writes after all have read, are for the turn before; the first turn has none.
         """
         features = turns.expand(self.stages, -1, -1) if self.derived is None else self.derived(turns, real)
         gates = plus_product(self.bias, features.to(self.bias.dtype), weights.inputs)
@@ -114,7 +123,6 @@ class CascadedMemory(Parameters):
         gates = weights.own_read.collect(gates, shared=1 + self.rows)
         gates = weights.link.collect(gates, shared=self.rows) if self.stages > 1 else gates
         asked = weights.read_head.collect(self.read_bias.expand(-1, sum(counts), -1))
-        writes = counts if self.cascade == "write-first" else [0, *counts[1:]][: len(counts)]
         told = weights.write_head.collect(self.write_bias.expand(-1, sum(writes), -1))
         return torch.split(gates, counts, 1), torch.split(asked, counts, 1), torch.split(told, writes, 1)
 
@@ -185,7 +193,7 @@ class CascadedMemory(Parameters):
         """The end of a turn: all stages write at once, after all have read.
 
         Args:
-            told: biases of the write heads, (C, B or 1, 3 M + 6).
+            told: biases of the write heads, (C, B, 3 M + 6).
             state: as ``_turn`` returns it; its write weights are those that the heads start from.
         """
         if self.cascade == "write-first":

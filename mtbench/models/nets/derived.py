@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mtbench.models.nets.still import still
+
 NORMS = ("batch", "layer", "none")
 
 
@@ -25,8 +27,8 @@ class Derived(nn.Module):
         self.width = (stages - 1, dim)
         self.linear = nn.Linear(dim, (stages - 1) * dim)
         if norm != "none":
-            self.scale = nn.Parameter(torch.ones(self.width))
-            self.shift = nn.Parameter(torch.zeros(self.width))
+            self.scale = still(torch.ones(self.width))
+            self.shift = still(torch.zeros(self.width))
         if norm == "batch":
             self.running_mean: Tensor
             self.running_var: Tensor

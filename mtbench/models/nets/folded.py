@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import copy
-import warnings
-from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
 
-from mtbench.models.nets.cascade import CascadedMemory, State, link_rows
+from mtbench.models.nets.cascade import CascadedMemory, link_rows
 
 
 @torch.no_grad()
@@ -37,31 +34,3 @@ def folded(net: CascadedMemory) -> CascadedMemory:
         if made.stages > 1:
             made.known_link = link_rows(first) @ made.link
     return made
-
-
-def traced(net: CascadedMemory) -> Callable[[Tensor, State], tuple[Tensor, State]]:
-    """``step`` of one conversation after its first turn, folded, recorded once and run without Python."""
-    made = folded(net)
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # shapes are fixed here, and torch says that it will drop its tracer one day
-        turn = made.bias.new_zeros(1, made.dim)
-        _, state = made.step(turn)
-        recorded = torch.jit.freeze(torch.jit.trace(_Flat(made).eval(), (turn, *state), check_trace=False))  # type: ignore[no-untyped-call]
-
-    def step(turn: Tensor, state: State) -> tuple[Tensor, State]:
-        answer, *parts = recorded(turn, *state)
-        return answer, State(*parts)
-
-    return step
-
-
-class _Flat(nn.Module):
-    """``step`` with tensors alone, as tracing needs it."""
-
-    def __init__(self, net: CascadedMemory) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, turn: Tensor, *parts: Tensor) -> tuple[Tensor, ...]:
-        answer, state = self.net.step(turn, State(*parts))
-        return answer, *state

@@ -21,11 +21,11 @@ class Lexical(nn.Module):
 
     At first g, B and E are 0, so that q = w r + c, the query of BM25. ``exp(g_d)`` belongs to the documents; a score
     is a dot product, so it may stand here, and the documents stay constant. x keeps every word that the users say,
-    "no" and "less" among them, and pairs of words such as "no sleeves".
+    "no" and "less" among them.
 
     Args:
         words: that documents have, V.
-        said: words and pairs of words that feedback has, S.
+        said: words that feedback has, S.
         rank: of the gate and of the expansion.
         reference_weight: w at the start; it is learned.
         dropout: of x.
