@@ -139,8 +139,24 @@ def _names(records: Sequence[Mapping[str, Any]]) -> list[str]:
         for name in {name for name in names if names.count(name) > 1}:
             told = {row: about(records[row]) for row, other in enumerate(names) if other == name}
             keys = dict.fromkeys(key for found in told.values() for key in found)
-            apart = [key for key in keys if len({found.get(key) for found in told.values()}) > 1]
+            apart = _needed(list(told.values()), list(keys))
             for row, found in told.items():
                 words[row] += [printable(found[key]) for key in apart if found.get(key)]
         names = [f"{start} ({', '.join(more)})" if more else start for start, more in zip(short, words, strict=True)]
     return names
+
+
+def _needed(told: Sequence[Mapping[str, str]], keys: Sequence[str]) -> list[str]:
+    """Of what differs, the first things that tell apart all that can be told apart: no more words than that.
+
+    But always what stood for the images, because scores of two proxies are not of one kind.
+    """
+
+    def parts(names: Sequence[str]) -> int:
+        return len({tuple(found.get(name) for name in names) for found in told})
+
+    kept: list[str] = []
+    for key in keys:
+        if parts([*kept, key]) > parts(kept) or (key == "proxy" and parts([key]) > 1):
+            kept.append(key)
+    return kept
