@@ -46,7 +46,9 @@ def test_every_score_of_a_board_follows_from_its_run(
     about = json.loads((ROOT / board / "board.json").read_text())
     assert benchmark.revision == about["revision"]
     runs = sorted((ROOT / board).glob("*.parquet"))
-    assert [run.stem for run in runs] == sorted(p.stem for p in (ROOT / board).glob("*.json") if p.stem != "board")
+    assert sorted(run.stem for run in runs) == sorted(
+        p.stem for p in (ROOT / board).glob("*.json") if p.stem != "board"
+    )
     wrong = []
     for run in runs:
         stated = json.loads(run.with_suffix(".json").read_text())["results"][0]

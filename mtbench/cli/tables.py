@@ -86,8 +86,17 @@ def training_table(trained: Sequence[tuple[Path, Mapping[str, Any]]]) -> str:
         "",
         table(rows, ["model", "seed", "phase", "epoch", "dev", "checkpoint"]),
         "",
-        "epoch: the one kept. dev: mean of R@5 and R@8 in %, macro over categories, by which it was chosen.",
+        "epoch: the one kept. dev: mean of R@5 and R@8 in %, macro over categories, by which it was chosen: of single",
+        "turns for a combiner, of whole transactions for what stands on it.",
     ]
+    kept = {
+        f"{r['model']}, seed {r['seed']}"
+        for _, r in trained
+        for c in r["chosen_on_dev"].values()
+        if not c["best_epoch"]
+    }
+    if kept:
+        lines.append(f"Epoch 0 was kept, so nothing was learned in that phase: {'; '.join(sorted(kept))}.")
     leak = first["leak"]
     if leak["dropped"]:
         lines.append(f"{leak['dropped']:,} transactions that leak by {leak['kind'].replace('_', ' ')} were left out.")
