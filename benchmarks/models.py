@@ -265,7 +265,7 @@ def show(found: Mapping[str, Any]) -> None:
     for name, board in found.items():
         shown = [
             {
-                "system": row["system"] + " (leak)" * row["leak"],
+                "system": row["system"],
                 "seeds": row["seeds"],
                 "mean [95%]": f"{100 * row['mean']:.1f} [{100 * row['low']:.1f}, {100 * row['high']:.1f}]",
                 **({"clean": f"{100 * row['clean']:.1f}"} if row["clean"] is not None else {}),
