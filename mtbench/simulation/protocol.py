@@ -1,0 +1,107 @@
+"""What a simulated user is: it sees an image, knows the one it wants, and says something.
+
+>>> class Blunt:
+...     '''Says what the target is called.'''
+...     def say(self, situations, world):
+...         return [f"I want {one.target}" for one in situations]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+
+from mtbench.core.types import Image, Turn
+from mtbench.data.truth import Truth
+from mtbench.models.protocol import Catalogue
+
+HAS = ""
+"""The value of a trait that is a word alone: an image has it, or says nothing of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a user knows at one turn.
+
+    Attributes:
+        category: whose gallery is searched.
+        target: the image that the user wants, now.
+        shown: the image that the model shows.
+        earlier: the images shown before, oldest first.
+        said: what the user said of them.
+        seed: of whatever is drawn at this turn: another for each dialogue and turn, the same for every model.
+    """
+
+    category: str
+    target: str
+    shown: str
+    earlier: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+    seed: int = 0
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """A generator of this turn's own."""
+        return np.random.default_rng(self.seed)
+
+
+@dataclass(frozen=True)
+class World:
+    """What a simulator may know: how images look, and what annotators said of pairs of the training part.
+
+    Attributes:
+        images: every image by id.
+        catalogue: words and vectors of images.
+        turns: the turns of the training part with their categories.
+        dev_turns: those of dev, to choose on.
+        truth: what is known for certain, as of images that were drawn.
+        joiner: between two captions of one turn.
+        galleries: the candidates by category.
+    """
+
+    images: Mapping[str, Image]
+    catalogue: Catalogue
+    turns: Sequence[tuple[str, Turn]] = ()
+    dev_turns: Sequence[tuple[str, Turn]] = ()
+    truth: Callable[[], Truth | None] = lambda: None
+    joiner: str = " and "
+    galleries: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def traits(self, image: str) -> Mapping[str, str]:
+        """What an image is like: values by name where that is known, else its attribute words, each with `HAS`.
+
+        A value ``none`` is no trait: a shoe without a strap has less strap than one with.
+        """
+        known = self._known
+        if known is not None:
+            return {name: value for name, value in known.attributes[image].items() if value != "none"}
+        return dict.fromkeys(self.images[image].attributes, HAS)
+
+    @cached_property
+    def has_traits(self) -> bool:
+        """Whether images have any."""
+        return self._known is not None or any(image.attributes for image in self.images.values())
+
+    @cached_property
+    def _known(self) -> Truth | None:
+        return self.truth()
+
+
+class Simulator(Protocol):
+    """A user. It may also offer `learn`."""
+
+    def say(self, situations: Sequence[Situation], world: World) -> Sequence[str]:
+        """What the user says in each situation. It depends on the situation alone, not on the others beside it."""
+        ...
+
+
+class Learning(Protocol):
+    """A user that learns from the training part how people speak."""
+
+    def learn(self, world: World) -> Mapping[str, Any]:
+        """Learn; returns what was learned, for the record."""
+        ...

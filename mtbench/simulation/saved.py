@@ -1,0 +1,46 @@
+"""Dialogues as transactions: lines of JSON that `mtbench build dialogues` makes a benchmark of.
+
+A line is ``{"id", "category", "split", "target", "turns": [{"reference", "feedback": [...]}]}``. The target of a turn
+is the reference of the next, and that of the last turn the target of the dialogue.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mtbench.core.files import atomic_file
+from mtbench.simulation.dialogue import Dialogues
+
+
+def line_of(
+    name: str, category: str, references: Sequence[str], feedback: Sequence[str], target: str, *, split: str = "test"
+) -> dict[str, Any]:
+    """One dialogue as a transaction."""
+    turns = [{"reference": r, "feedback": [text]} for r, text in zip(references, feedback, strict=True)]
+    return {"id": name, "category": category, "split": split, "target": target, "turns": turns}
+
+
+def lines_of(found: Dialogues, *, prefix: str = "0") -> list[dict[str, Any]]:
+    """The dialogues in which the user kept to one target; the others are no transactions."""
+    rows = []
+    for row, opening in enumerate(found.openings):
+        n = int(found.lengths[row])
+        if n and len(set(found.targets[row, :n])) == 1:
+            name = f"{opening.category}.simulated.{prefix}-{row:04d}"
+            rows.append(line_of(name, opening.category, found.shown[row][:n], found.said[row], found.targets[row, 0]))
+    return rows
+
+
+def write_dialogues(path: Path, found: Dialogues, *, prefix: str = "0") -> None:
+    """Write the file, whole or not at all."""
+    write_lines(path, lines_of(found, prefix=prefix))
+
+
+def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write dialogues a line each."""
+    with atomic_file(path) as temporary:
+        text = "".join(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in rows)
+        temporary.write_text(text, encoding="utf-8")
