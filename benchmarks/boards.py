@@ -185,6 +185,7 @@ def meta_of(records: Sequence[Mapping[str, Any]], board: Board) -> dict[str, Any
                 "seed": seed,
                 "measures": {key: value for key, value in record["measures"].items() if key in MEASURES},
                 "intervals": {key: value for key, value in record["intervals"].items() if key in MEASURES},
+                **{part: _measures(record[part]) for part in ("clean", "leaked") if part in record},
             }
             for seed, record in enumerate(records[1:], start=1)
         ],
@@ -194,6 +195,11 @@ def meta_of(records: Sequence[Mapping[str, Any]], board: Board) -> dict[str, Any
     if len(records) > 1:
         found["seed"] = 0
     return found
+
+
+def _measures(part: Mapping[str, Any]) -> dict[str, float]:
+    """Of a part of the transactions, in a result's record or in one that was kept."""
+    return {key: value for key, value in part.get("measures", part).items() if key in MEASURES}
 
 
 def _training(record: Mapping[str, Any], board: Board) -> list[dict[str, str]]:

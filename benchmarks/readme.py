@@ -23,6 +23,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 WORK, RESULTS = ROOT / "demo" / "readme", ROOT / "benchmarks" / "results"
 BLOCK = re.compile(r"(?:<!-- (file|tail|slow) (\S+) -->\n)?```(\w+)\n(.*?)```\n", re.DOTALL)
+EPOCH = re.compile(r"^mtbench: \S+: epoch \d+ of \d+: .*\n", re.MULTILINE)
+"""The progress of a training, with its seconds."""
 
 
 def run(command: str) -> str:
@@ -37,7 +39,8 @@ def run(command: str) -> str:
     # Bad input that is shown on purpose ends with 2; make says 2 of every failure.
     if done.returncode not in ((0,) if command.startswith("make") else (0, 2)):
         raise SystemExit(f"{command} ended with {done.returncode}:\n{done.stdout}")
-    return done.stdout.replace(str(WORK), ".").replace(str(ROOT), ".").rstrip("\n")
+    shown = EPOCH.sub("", done.stdout)
+    return shown.replace(str(WORK), ".").replace(str(ROOT), ".").rstrip("\n")
 
 
 def refreshed(match: re.Match[str], *, slow: bool) -> str:

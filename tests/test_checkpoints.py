@@ -24,8 +24,8 @@ from mtbench.core.files import file_sha256  # noqa: E402
 from mtbench.core.registry import MODELS  # noqa: E402
 from mtbench.core.types import History  # noqa: E402
 from mtbench.data.benchmark import Benchmark  # noqa: E402
-from mtbench.evaluation.evaluate import catalogue_of  # noqa: E402
-from mtbench.evaluation.inputs import features_of  # noqa: E402
+from mtbench.evaluation.evaluate import catalogue_of, evaluate  # noqa: E402
+from mtbench.evaluation.inputs import Settings, features_of  # noqa: E402
 from mtbench.evaluation.record import Phases  # noqa: E402
 from mtbench.models.checkpoint import LARGEST_DEPTH, is_checkpoint, open_checkpoint, read_record  # noqa: E402
 from mtbench.models.combiner import Combiner  # noqa: E402
@@ -506,6 +506,14 @@ def test_a_checkpoint_takes_no_options_but_the_device(benchmark: Benchmark, comb
     assert "it has its options, and takes no dim" in refused(*words, "--set", "device=cpu", "--set", "dim=3")
     assert "no device 'abacus' here" in refused(*words, "--set", "device=abacus")
     assert "combiner" in printed(*words, "--set", "device=cpu")
+
+
+def test_a_checkpoint_has_the_seed_of_its_training_and_takes_no_other(
+    benchmark: Benchmark, combiner: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(MtbenchError, match=r"trained with seed \d+ and draws nothing any more: leave out --seed 5$"):
+        evaluate(str(combiner), benchmark, tmp_path, Settings(seed=5))
+    assert not list(tmp_path.iterdir())
 
 
 def test_nothing_here_reads_a_pickle() -> None:

@@ -104,7 +104,7 @@ def test_help_starts_with_commands_that_exist_and_imports_nothing_heavy() -> Non
         ("compare", ["RESULT...", "--measure", "--baseline", "--json"]),
         ("report", ["RESULT...", "--out", "--benchmark", "--examples", "--overwrite"]),
         ("score", ["RUN", "--benchmark", "--split", "--category", "--measure", "--json"]),
-        ("list", ["[KIND]", "builders"]),
+        ("list", ["[KIND]", "[NAME]", "builders"]),
         ("push", ["DIR", "REPOSITORY", "--private"]),
     ],
 )
@@ -169,6 +169,16 @@ def test_lists_say_what_there_is_in_a_line_each() -> None:
     everything = printed("list")
     for kind in ("builders", "encoders", "models", "evaluators", "simulators"):
         assert re.search(f"^{kind}", everything, re.MULTILINE)
+
+
+def test_the_options_of_one_plugin_are_listed_with_defaults_and_meaning() -> None:
+    rows = {line.split()[0]: " ".join(line.split()[1:]) for line in printed("list", "models", "bm25").splitlines()}
+    assert rows["k1"].startswith("1.2 saturation and length normalisation")
+    assert rows["decay"].startswith("None of the feedback")
+    assert printed("list", "encoders", "tfidf").splitlines()[0].split() == ["option", "default"]
+    assert printed("list", "evaluators", "recall") == "recall has no options\n"
+    assert "Did you mean 'ewma'?" in refused("list", "models", "emwa")
+    assert "mtbench build shoes --help" in refused("list", "builders", "shoes")
 
 
 def test_an_option_reaches_the_plugin_and_another_result_is_made(place: Path) -> None:

@@ -481,6 +481,31 @@ def test_a_training_below_that_stopped_early_is_noted(many) -> None:
     assert "A training stopped early, its own or one below it: a." in found["notes"]
 
 
+def test_a_training_that_learned_nothing_is_noted(many) -> None:
+    def row(kept: int) -> dict[str, Any]:
+        return {"model": "lstm", "chosen_on_dev": {"combiner": {"best_epoch": 3}, "lstm": {"best_epoch": kept}}}
+
+    idle, learned = many("a", np.zeros(9), trained=[row(0)]), many("b", np.ones(9), trained=[row(1)])
+    notes = [note for note in as_json(idle, learned)["notes"] if "nothing was learned" in note]
+    assert notes == [
+        "No epoch of a training did better on dev than its start, so nothing was learned in that phase: a."
+    ]
+    for damaged in (3, {"lstm": 3}, {"lstm": {}}, [], None):
+        change(idle, trained=[{"model": "lstm", "chosen_on_dev": damaged}])
+        assert not any("nothing was learned" in note for note in as_json(idle, learned)["notes"])
+
+
+def test_other_seeds_of_a_trained_model_are_to_be_trained_and_of_another_to_be_evaluated(many) -> None:
+    one = many("a", np.zeros(9), options={"seed": 0}, trained=[{"model": "a"}])
+    notes = as_json(one, many("b", np.ones(9), options={"seed": 0}, trained=[]))["notes"]
+    assert [note for note in notes if note.startswith("One seed only")] == [
+        "One seed only: b. How much its seed matters is unknown and in no interval; evaluate with --seed 1, --seed 2 "
+        "and so on, and compare again.",
+        "One seed only: a. How much its seed matters is unknown and in no interval; train with --seed 1, --seed 2 "
+        "and so on, evaluate, and compare again.",
+    ]
+
+
 def test_names_from_a_file_cannot_move_the_cursor(many) -> None:
     out = type_in(many("evil", np.zeros(9), model="\x1b[2Jm\r"), many("b", np.ones(9)))
     assert out.exit_code == 0

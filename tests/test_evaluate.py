@@ -562,7 +562,11 @@ def test_a_scoring_method_may_stand_beside_half_an_embedding(letters: Benchmark,
     ("model", "settings", "message"),
     [
         ("emwa", Settings(), "no model named 'emwa'. Did you mean 'ewma'"),
-        ("ewma", Settings(options={"alfa": "1"}), "alfa: no such option\nOptions: alpha=None"),
+        (
+            "ewma",
+            Settings(options={"alfa": "1"}),
+            r"alfa: no such option\. Did you mean 'alpha'\?\nOptions: alpha",
+        ),
         ("ewma", Settings(split="tset"), "no split named 'tset'. Did you mean 'test'"),
         ("ewma", Settings(features="clip"), "ewma: no features named 'clip'. .*Make some: mtbench encode"),
         ("bm25", Settings(words="captions"), "no words named 'captions'. Did you mean 'caption'"),

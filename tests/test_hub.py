@@ -19,8 +19,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from huggingface_hub import DatasetCard
 
+from mtbench.cli import main
 from mtbench.core.errors import MtbenchError
 from mtbench.data.card import card
 from mtbench.data.hub import push
@@ -429,26 +431,27 @@ def test_the_card_of_a_checkpoint_says_what_it_is_and_what_leaks(trained: tuple[
     assert "/somewhere" not in model_card({**record, "options": {"file": "/somewhere/x"}}, "me/mine")
 
 
-def test_a_checkpoint_on_the_hub_is_evaluated_by_its_name(hub: Hub, trained: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_checkpoint_on_the_hub_is_evaluated_by_its_name(
+    hub: Hub, trained: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     benchmark, path = trained
     from mtbench.models.hub import push_checkpoint
 
     push_checkpoint(path, "me/mine", token="hf_right", endpoint=hub.endpoint)
-    words = ["evaluate", "hf:me/mine", path, "--benchmark", benchmark, "--out", tmp_path / "out", "--json"]
+    words = ["--benchmark", str(benchmark), "--out", str(tmp_path / "out"), "--json"]
     environment = {**os.environ, "HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "0"}
     code = "import sys; from mtbench.cli import main; main(sys.argv[1:])"
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, words)], env=environment, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-c", code, "evaluate", "hf:me/mine", str(path), *words]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     pulled, local = json.loads(done.stdout)
     assert pulled["measures"] == local["measures"]
     assert pulled["key"] == local["key"]
-    environment |= {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "1"}
-    again = subprocess.run(
-        [sys.executable, "-c", code, *map(str, words)], env=environment, capture_output=True, text=True, check=False
-    )
-    assert again.returncode == 0, again.stderr  # from the cache
+    hub.received.clear()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "home" / "hub"))
+    again = CliRunner().invoke(main, ["evaluate", "hf:me/mine", *words])
+    assert again.exit_code == 0, again.output  # from the cache
     assert json.loads(again.stdout)[0]["measures"] == pulled["measures"]
 
 

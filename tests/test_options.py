@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import pytest
 
-from mtbench.core.errors import MtbenchError
-from mtbench.core.options import construct, known_options, options_of
+from mtbench.core.errors import MtbenchError, RefusedError
+from mtbench.core.options import construct, known_options, meanings, options_of
 
 
 class Plugin:
@@ -93,10 +93,49 @@ def test_all_wrong_options_are_named_at_once_with_those_that_exist() -> None:
     assert str(caught.value).splitlines() == [
         "encoder 'p': 3 problems",
         "  dims: 'x' is not a whole number",
-        "  dimms: no such option",
+        "  dimms: no such option. Did you mean 'dims'?",
         "  model: must be given",
-        "Options: model, dims=8, rate=0.5, exact=False, file=None, mode='last', widths=(4, 2), limit=3",
+        "Options: model, dims, rate, exact, file, mode, widths, limit",
     ]
+
+
+def test_what_a_constructor_refuses_is_told_in_its_own_words_alone() -> None:
+    class Sized:
+        def __init__(self, *, size: int = 1) -> None:
+            if size < 1:
+                raise ValueError(f"size must be 1 or more, not {size}")
+
+    with pytest.raises(RefusedError, match=r"^model 's': size must be 1 or more, not 0$"):
+        construct(Sized, {"size": "0"}, what="model 's'")
+    with pytest.raises(MtbenchError, match=r"^model 's': weight: no such option\nOptions: size$"):
+        construct(Sized, {"weight": "0"}, what="model 's'")
+
+
+def test_what_an_option_means_is_read_from_the_docstrings_of_its_class_and_of_those_above() -> None:
+    class Below:
+        """One thing.
+
+        Args:
+            size: how large; of
+                the whole.
+            rate, decay: of learning. More about it.
+
+        Attributes:
+            kind: ``one`` or ``two``.
+        """
+
+        def __init__(self, *, size: int = 1, rate: float = 0.5, decay: float = 0.5, kind: str = "", other: int = 1):
+            pass
+
+    class Above(Below):
+        """Another one.
+
+        Args:
+            size: how long.
+        """
+
+    told = {"size": "how long.", "rate": "of learning.", "decay": "of learning.", "kind": "one or two.", "other": ""}
+    assert meanings(Above) == told
 
 
 def test_a_class_without_constructor_takes_no_option() -> None:

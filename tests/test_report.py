@@ -81,6 +81,17 @@ def page(letters: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def test_a_result_of_a_training_that_learned_nothing_says_so(headlines: Path, tmp_path: Path) -> None:
+    results = Path(shutil.copytree(headlines, tmp_path / "results"))
+    assert "nothing was learned" not in page_text(results, tmp_path / "plain.html")
+    (folder,) = results.glob("random-*")
+    record = json.loads((folder / "result.json").read_text())
+    record["trained"] = [{"model": "random", "chosen_on_dev": {"random": {"best_epoch": 0}}}]
+    (folder / "result.json").write_text(json.dumps(record))
+    told = "No epoch of a training did better on dev than its start, so nothing was learned in that phase: random."
+    assert told in page_text(results, tmp_path / "marked.html")
+
+
 def test_a_result_that_learned_from_what_leaks_is_marked(headlines: Path, tmp_path: Path) -> None:
     results = Path(shutil.copytree(headlines, tmp_path / "results"))
     assert "LEAK" not in page_text(results, tmp_path / "plain.html")

@@ -25,12 +25,12 @@ from mtbench.evaluation.comparison.comparable import read_results
 from mtbench.evaluation.comparison.compare import compare
 from mtbench.evaluation.comparison.systems import group
 from mtbench.models.checkpoint import read_record
-from mtbench.training import task
+from mtbench.training import sweep_trainings
 from mtbench.training.grid import grid_of
 from mtbench.training.jobs import run_tasks
 from mtbench.training.sweep import Swept, sweep
 from mtbench.training.sweep_picture import draw_sweep, scale
-from mtbench.training.sweep_settings import SweepSettings
+from mtbench.training.sweep_trainings import SweepSettings
 from mtbench.training.train import TrainSettings, train
 
 COLOURS = ("red", "blue", "green", "black", "white", "pink", "grey", "gold", "teal", "lime", "navy")
@@ -180,7 +180,7 @@ def test_a_sweep_that_was_killed_goes_on(
             raise KeyboardInterrupt
         return train(*arguments, **options)
 
-    monkeypatch.setattr(task, "train", killed)
+    monkeypatch.setattr(sweep_trainings, "train", killed)
     with pytest.raises(KeyboardInterrupt):
         sweep("lstm", Benchmark(built), OVER[:1], tmp_path / "out", settings())
     assert json.loads((tmp_path / "out/sweep.json").read_text())["status"] == "begun"
@@ -224,7 +224,7 @@ def test_a_training_that_fails_takes_no_other_with_it(
             raise MtbenchError("the loss is nan")
         return train(name, benchmark, out, asked)
 
-    monkeypatch.setattr(task, "train", fails)
+    monkeypatch.setattr(sweep_trainings, "train", fails)
     arguments = ["sweep", "lstm", "--benchmark", str(built), "--over", "width=4,8", *SEEDS, "--set", "epochs=1"]
     shown = printed(*arguments, "--out", str(tmp_path / "out"), code=2)
     assert re.search(r"^4 .* 2 +[\d.]+ +[\d.]+ +[\d.]+$", shown, re.MULTILINE)
@@ -243,7 +243,7 @@ def test_without_its_combiner_a_seed_is_lost_and_the_other_is_not(
             raise RuntimeError("no memory")
         return train(name, benchmark, out, asked)
 
-    monkeypatch.setattr(task, "train", fails)
+    monkeypatch.setattr(sweep_trainings, "train", fails)
     found = sweep("lstm", Benchmark(built), ["width=4"], tmp_path / "out", settings()).record
     assert [row["seeds"] for row in found["rows"]] == [[1]]
     assert [one["why"] for one in found["failures"]] == ["RuntimeError: no memory", "its combiner was not trained"]
@@ -396,8 +396,11 @@ def _lives(pid: int) -> bool:
 
 
 def test_trainings_side_by_side_give_what_they_give_one_by_one(built: Path, first: Swept, tmp_path: Path) -> None:
-    found = sweep("lstm", Benchmark(built), ["width=4"], tmp_path / "out", settings(jobs=2))
-    assert (found.trained, found.known) == (2 + 2, 0)
+    for path in first.path.glob("checkpoints/combiner-*"):
+        shutil.copytree(path, tmp_path / path.name.split("-")[1])
+    options = {"epochs": "1", "combiner": str(tmp_path / "seed{seed}")}  # else there are two pairs of processes
+    found = sweep("lstm", Benchmark(built), ["width=4"], tmp_path / "out", settings(jobs=2, options=options))
+    assert (found.trained, found.known) == (2, 0)
     assert learned(found.record) == learned(first.record)[:1]
 
 
@@ -507,7 +510,7 @@ def test_a_folder_of_something_else_is_left_alone(built: Path, done: Path, tmp_p
 
 
 def test_two_sweeps_do_not_work_in_one_folder(built: Path, done: Path) -> None:
-    from mtbench.training.sweep_folder import alone
+    from mtbench.training.sweep import _alone
 
-    with alone(done), pytest.raises(MtbenchError, match=r"another sweep is at work in .*; wait for it"):
+    with _alone(done), pytest.raises(MtbenchError, match=r"another sweep is at work in .*; wait for it"):
         sweep("lstm", Benchmark(built), OVER, done, settings())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -76,12 +77,52 @@ def test_what_was_learned_is_shown_and_the_command_that_comes_next_works(letters
     record = read_record(path)
     chosen = record["chosen_on_dev"]["combiner"]
     assert lines[4] == f"combiner 0 combiner {chosen['best_epoch']} of 1 {100 * chosen['mean']:.1f} {path.name}"
-    assert lines[-1] == f"Evaluate: mtbench evaluate {path} --benchmark ..."
+    assert lines[-1] == f"Evaluate: mtbench evaluate {path} --benchmark {letters}"
     assert "LEAK" not in found
     assert not list(tmp_path.glob(".combiner*"))  # the state of the training is gone
-    table = printed("evaluate", path, "--benchmark", letters, "--out", tmp_path / "results")
+    table = printed(*shlex.split(lines[-1])[2:], "--out", tmp_path / "results")
     assert "combiner" in table
     assert "LEAK" not in table
+
+
+def test_the_command_that_comes_next_has_every_checkpoint_ready_to_paste(letters: Path, tmp_path: Path) -> None:
+    out = tmp_path / "two words"
+    found = printed("train", "combiner", "--benchmark", letters, "--out", out, "--seed", 0, "--seed", 1, *QUICK)
+    _, *words = shlex.split(found.splitlines()[-1])
+    first, second = sorted(out.iterdir())
+    assert words == ["mtbench", "evaluate", str(first), str(second), "--benchmark", str(letters)]
+
+
+def test_where_there_is_no_terminal_each_epoch_is_a_line(
+    letters: Path, combiner: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    on = ("--set", "epochs=2", "--set", "width=2", "--set", f"combiner={combiner}")
+    trained("lstm", letters, tmp_path, *on)
+    one, two = caplog.messages
+    assert re.fullmatch(r"lstm: epoch 1 of 2: loss \d+\.\d{3}, dev R@5 \d+\.\d, \d+\.\d s", one)
+    assert two.startswith("lstm: epoch 2 of 2: ")
+
+
+def test_a_combiner_that_is_trained_below_is_told_and_how_to_give_one(
+    letters: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trained("lstm", letters, tmp_path, "--set", "epochs=1", "--set", "width=2")
+    assert caplog.messages[0] == (
+        "a combiner is trained first, with its default options (15 epochs), which --set does not reach; for others: "
+        "mtbench train combiner --set ..., then --set combiner=CHECKPOINT here"
+    )
+    assert caplog.messages[1].startswith("combiner: epoch 1 of 15: ")
+    assert caplog.messages[16].startswith("lstm: epoch 1 of 1: ")
+
+
+def test_a_training_that_learned_nothing_says_so_in_its_results_too(letters: Path, tmp_path: Path) -> None:
+    found = printed("train", "combiner", "--benchmark", letters, "--out", tmp_path, "--set", "rate=0", *QUICK)
+    assert "Epoch 0 was kept, so nothing was learned in that phase: combiner, seed 0." in found
+    (path,) = tmp_path.glob("combiner-*")
+    on = ("--benchmark", letters, "--out", tmp_path / "results")
+    said = "epoch 0 was kept of combiner, so nothing was learned there."
+    assert f"combiner: {said}" in printed("evaluate", path, *on)
+    assert f"ewma: {said}" in printed("evaluate", "ewma", *on, "--set", f"combiner={path}")
 
 
 def test_checkpoints_go_into_the_benchmark_by_default(tmp_path: Path) -> None:
@@ -121,7 +162,7 @@ def test_several_seeds_make_a_checkpoint_each_and_compare_takes_them_as_one_syst
     assert not torch.equal(*(one["reader.memory.out.weight"] for one in weights))
     paths = [record["checkpoint"] for record in found]
     table = printed("evaluate", *paths, "bm25", "--benchmark", letters, "--out", tmp_path / "results")
-    rows = [line.split()[:2] for line in table.splitlines() if line.startswith(("lstm", "bm25"))]
+    rows = [line.split()[:2] for line in table.splitlines() if line.startswith(("lstm ", "bm25 "))]
     assert rows == [["lstm", "2"], ["lstm", "5"], ["bm25", "-"]]
     compared = json.loads(printed("compare", tmp_path / "results", "--json"))
     assert [system["name"] for system in compared["systems"]] == ["bm25", "lstm"]
@@ -191,9 +232,9 @@ def test_a_bad_file_of_options_is_told(letters: Path, tmp_path: Path, text: str,
 
 
 def test_a_file_of_options_that_is_not_there_is_told(letters: Path, tmp_path: Path) -> None:
-    assert "cannot be read" in refused(
-        "train", "combiner", "--benchmark", letters, "--config", tmp_path / "none.yaml", "--out", tmp_path
-    )
+    missing = tmp_path / "none.yaml"
+    found = refused("train", "combiner", "--benchmark", letters, "--config", missing, "--out", tmp_path)
+    assert found == f"mtbench: --config {missing} does not exist\n"
 
 
 def test_the_preset_paper_is_the_literal_setting_and_options_still_go_before(letters: Path, tmp_path: Path) -> None:
@@ -220,8 +261,9 @@ def test_the_preset_default_is_no_preset(letters: Path, tmp_path: Path) -> None:
     [
         (("combinor",), "no model named 'combinor'. Did you mean 'combiner'?"),
         (("combiner", "--preset", "papper"), "no preset named 'papper'. Did you mean 'paper'?"),
-        (("combiner", "--set", "dims=3"), "dims: no such option"),
-        (("combiner", "--set", "epochs=0"), "epochs must be 1 or more, not 0"),
+        (("combiner", "--set", "dims=3"), "dims: no such option. Did you mean 'dim'?\nOptions: seed, epochs, batch,"),
+        (("combiner", "--set", "epoch=3"), "model 'combiner': epoch: no such option. Did you mean 'epochs'?\n"),
+        (("combiner", "--set", "epochs=0"), "mtbench: model 'combiner': epochs must be 1 or more, not 0\n"),
         (("combiner", "--set", "kind=big"), "kind: 'big' is not one of residual, clip4cir"),
         (("combiner", "--set", "dim=0"), "dim must be 1 or more, not 0"),
         (("combiner", "--set", "dropout=2"), "dropout must be between 0 and 1, not 2.0"),
@@ -489,10 +531,11 @@ def test_a_dialogue_longer_than_any_and_empty_feedback_are_ranked(tmp_path: Path
 def test_a_training_that_diverges_ends_with_2_and_leaves_its_best_weights(letters: Path, tmp_path: Path) -> None:
     words = ("--set", "rate=1e30", "--set", "schedule=constant", "--set", "epochs=3", "--set", "dim=4")
     found = refused("train", "combiner", "--benchmark", letters, "--out", tmp_path, *words)
-    assert found.startswith("mtbench: combiner: combiner: ")
+    assert re.match(r"mtbench: combiner: (?!combiner)", found)
     assert " of epoch 1" in found or " of epoch 2" in found
     assert "Lower --set rate (1e+30)" in found
     (path,) = tmp_path.glob("combiner-*")
+    assert path.name.endswith("-diverged")
     assert f"The best weights before that are in {path}" in found
     record = read_record(path)
     assert record["status"] == "diverged"
@@ -505,29 +548,41 @@ def test_a_training_that_diverges_ends_with_2_and_leaves_its_best_weights(letter
 # Killed
 
 
+SLOW = """
+import sys, time
+from mtbench.cli import main
+from mtbench.models.learning import resume
+from mtbench.training import train
+train.library_sha256 = lambda *_: '0' * 64
+resume.Folder.__init__.__kwdefaults__['every'] = 0.0
+real = resume.Folder.keep
+def keep(self, *arguments):
+    real(self, *arguments)
+    if arguments[1:][1].epoch == 3: time.sleep(600)
+resume.Folder.keep = keep
+main(sys.argv[1:])
+"""
+"""A training that stands still after epoch 3."""
+
+
+@pytest.mark.parametrize(
+    ("with_signal", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 143), (signal.SIGINT, 130)]
+)
 def test_a_process_that_was_killed_is_taken_up_by_the_same_command(
-    letters: Path, combiner: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    letters: Path,
+    combiner: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    with_signal: signal.Signals,
+    code: int,
 ) -> None:
     monkeypatch.setattr(
         "mtbench.training.train.library_sha256", lambda *_: "0" * 64
     )  # in both processes, whoever edits
     words = ["train", "lstm", "--benchmark", str(letters), "--set", "epochs=6", "--set", "width=3"]
     words += ["--set", f"combiner={combiner}", "--set", "patience=0", "--out"]
-    slow = (
-        "import sys, time\n"
-        "from mtbench.cli import main\n"
-        "from mtbench.models.learning import resume\n"
-        "from mtbench.training import train\n"
-        "train.library_sha256 = lambda *_: '0' * 64\n"
-        "resume.Folder.__init__.__kwdefaults__['every'] = 0.0\n"
-        "real = resume.Folder.keep\n"
-        "def keep(self, *arguments):\n"
-        "    real(self, *arguments)\n"
-        "    if arguments[1:][1].epoch == 3: time.sleep(600)\n"
-        "resume.Folder.keep = keep\n"
-        "main(sys.argv[1:])\n"
-    )
-    killed = subprocess.Popen([sys.executable, "-c", slow, *words, str(tmp_path / "killed")])
+    command = [sys.executable, "-c", SLOW, *words, str(tmp_path / "killed")]
+    killed = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         deadline = time.monotonic() + 120
         state: list[Path] = []
@@ -536,9 +591,15 @@ def test_a_process_that_was_killed_is_taken_up_by_the_same_command(
             time.sleep(0.1)
             state = list((tmp_path / "killed").glob(".lstm-*/now.safetensors"))
     finally:
-        os.kill(killed.pid, signal.SIGKILL)
-        killed.wait()
-    assert killed.returncode == -signal.SIGKILL
+        killed.send_signal(with_signal)
+        _, told = killed.communicate(timeout=60)
+    assert killed.returncode == code
+    if with_signal != signal.SIGKILL:
+        assert "Traceback" not in told
+        assert told.splitlines()[-1] == (
+            "mtbench: stopped. lstm, seed 0: the same command goes on after epoch 3 of phase 1, saved in "
+            f"{state[0].parent}"
+        )
     assert not list((tmp_path / "killed").glob("lstm-*"))
     printed(*words, tmp_path / "killed")
     printed(*words, tmp_path / "whole")

@@ -65,7 +65,7 @@ def encode(
 @click.option("--words", help="caption, attributes or caption+attributes. [default: all there are]")
 @SPLIT
 @SET
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the model and of the intervals.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of models that draw, and of the intervals.")
 @click.option("--limit", type=int, help="Rank only the first N transactions.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of results. [default: results in the benchmark]")
 @JSON

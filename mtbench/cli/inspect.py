@@ -11,6 +11,7 @@ import click
 from mtbench.cli.shared import DIR, JSON, print_json
 from mtbench.cli.tables import build_report, table
 from mtbench.core.errors import MtbenchError, unknown
+from mtbench.core.options import known_options, meanings
 from mtbench.core.registry import KINDS
 from mtbench.core.types import MAX_TURNS, MIN_TURNS
 
@@ -38,15 +39,32 @@ def stats(directory: Path, as_json: bool) -> None:
 
 @click.command(name="list")
 @click.argument("kind", required=False)
-def list_plugins(kind: str | None) -> None:
-    """List builders, encoders, models, evaluators or simulators."""
+@click.argument("name", required=False)
+def list_plugins(kind: str | None, name: str | None) -> None:
+    """List builders, encoders, models, evaluators or simulators; or the options of the one called NAME.
+
+    For example: mtbench list models lstm
+    """
     if kind is not None and kind not in KINDS:
         raise unknown("kind of plugin", kind, KINDS)
-    for name in [kind] if kind else KINDS:
-        rows = [*KINDS[name].described()]
-        click.echo(f"{name}: none yet" if not rows else table(rows, [name, ""], left=True))
+    if kind == "builders" and name is not None:
+        raise MtbenchError(f"the options of a builder are told by: mtbench build {name} --help")
+    if kind is not None and name is not None:
+        click.echo(_options_table(KINDS[kind].get(name), name))
+        return
+    for which in [kind] if kind else KINDS:
+        rows = [*KINDS[which].described()]
+        click.echo(f"{which}: none yet" if not rows else table(rows, [which, ""], left=True))
         if not kind:
             click.echo()
+
+
+def _options_table(plugin: type, name: str) -> str:
+    """The options of a plugin with their defaults and what they mean."""
+    told = meanings(plugin)
+    options = [option.partition("=")[::2] for option in known_options(plugin)]
+    rows = [[option, default or "must be given", told[option]] for option, default in options]
+    return table(rows, ["option", "default", ""], left=True) if rows else f"{name} has no options"
 
 
 def _every_length(part: Mapping[str, Any]) -> dict[str, Any]:

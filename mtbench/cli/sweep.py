@@ -68,7 +68,7 @@ def sweep(
     from mtbench.data.benchmark import load
     from mtbench.training.config import read_config
     from mtbench.training.sweep import sweep as run
-    from mtbench.training.sweep_settings import SweepSettings
+    from mtbench.training.sweep_trainings import SweepSettings
 
     if allow_leak and drop_leaks:
         raise MtbenchError("--allow-leak and --drop-leaks exclude each other")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -71,8 +72,8 @@ def _published(row: Mapping[str, Any]) -> str:
     )
 
 
-def training_table(trained: Sequence[tuple[Path, Mapping[str, Any]]]) -> str:
-    """Checkpoints under each other: what of their phases was kept, and its score on dev."""
+def training_table(trained: Sequence[tuple[Path, Mapping[str, Any]]], benchmark: Path) -> str:
+    """Checkpoints under each other: what of their phases was kept, and its score on dev; and how to evaluate them."""
     rows = []
     for path, record in trained:
         for phase, chosen in record["chosen_on_dev"].items():
@@ -104,7 +105,8 @@ def training_table(trained: Sequence[tuple[Path, Mapping[str, Any]]]) -> str:
         lines.append(f"LEAK: {_leaked(leak)}. Every result of these checkpoints says so.")
     early = dict.fromkeys(line for _, record in trained for line in _stopped_early(record["below"]))
     lines += [f"Below it {line}" for line in early]
-    return "\n".join([*lines, "", f"Evaluate: mtbench evaluate {trained[0][0]} --benchmark ..."])
+    evaluate = ["mtbench", "evaluate", *(str(path) for path, _ in trained), "--benchmark", str(benchmark)]
+    return "\n".join([*lines, "", f"Evaluate: {shlex.join(evaluate)}"])
 
 
 def result_table(records: Sequence[Mapping[str, Any]]) -> str:
@@ -169,12 +171,16 @@ def _name(record: Mapping[str, Any]) -> str:
 
 def _training_notes(record: Mapping[str, Any]) -> list[str]:
     """What a reader must know of the checkpoints behind a result."""
+    from mtbench.evaluation.comparison.systems import unlearned
+
     lines = []
     for trained in record["trained"]:
         if trained["leak"]["marked"]:
             lines.append(f"{_name(record)}: {_leaked(trained['leak'])}: no fair score (--allow-leak).")
         early = dict.fromkeys(_stopped_early([trained, *trained["below"]]))
         lines += [f"{_name(record)}: {line}" for line in early]
+    if phases := unlearned(record):
+        lines.append(f"{_name(record)}: epoch 0 was kept of {', '.join(phases)}, so nothing was learned there.")
     return lines
 
 

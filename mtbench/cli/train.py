@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import logging
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from mtbench.cli.shared import BENCHMARK, JSON, SET, options_of, print_json
 from mtbench.cli.tables import training_table
 from mtbench.core.errors import MtbenchError
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which is what a scheduler sends, ends a training as Ctrl-C does."""
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Where a training is stopped, one line says how it goes on; exit code 130 for Ctrl-C, 143 for SIGTERM."""
+
+    def terminate(*_: object) -> NoReturn:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        click.echo(f"mtbench: stopped. {stopped or 'The same command starts it again'}", err=True)
+        raise click.exceptions.Exit(143 if isinstance(stopped, Terminated) else 130) from stopped
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @click.command()
@@ -50,6 +74,9 @@ def train(
     """Train a model on the train part, chosen on dev; one checkpoint for each seed.
 
     A training that was killed goes on where it was. Evaluate the checkpoint: mtbench evaluate CHECKPOINT.
+
+    Options (`mtbench list models MODEL`) are of MODEL alone. A memory such as lstm or cm-ntm trains a combiner before,
+    with the combiner's own defaults: to set these, mtbench train combiner, and then --set combiner=CHECKPOINT.
     """
     from mtbench.data.benchmark import load
     from mtbench.training.config import read_config
@@ -64,6 +91,7 @@ def train(
         if typed and name in given:
             raise MtbenchError(f"the {name} is given twice: as --{name}, and among the options ({given[name]})")
     loaded = load(benchmark)
+    logging.getLogger("mtbench.models.learning").setLevel(logging.INFO)  # epochs, where there is no bar
     wanted = list(dict.fromkeys(seeds)) or [0]
     more = pairs_of(loaded, pairs)
     trained: list[Any] = []
@@ -79,9 +107,11 @@ def train(
                 clean=clean,
                 pairs=more,
             )
-            trained.append(run(model, loaded, out or benchmark / "checkpoints", settings, progress=sys.stderr.isatty()))
+            with resumable():
+                found = run(model, loaded, out or benchmark / "checkpoints", settings, progress=sys.stderr.isatty())
+            trained.append(found)
     finally:  # what is done is shown, even if the next seed fails
         if as_json and len(trained) == len(wanted):
             print_json([{"checkpoint": str(one.path), **one.record} for one in trained])
         elif trained and not as_json:
-            click.echo(training_table([(one.path, one.record) for one in trained]))
+            click.echo(training_table([(one.path, one.record) for one in trained], benchmark))

@@ -23,6 +23,10 @@ class MtbenchError(Exception):
     """A mistake in the input. The command line prints the message alone and exits with 2."""
 
 
+class RefusedError(MtbenchError):
+    """The constructor of a plugin refuses options that are each of the right type."""
+
+
 class Problems:
     """Gathers every problem of one source, so that a user mends them all at once."""
 
@@ -55,8 +59,13 @@ class Problems:
 def unknown(kind: str, name: str, known: Iterable[str], *, hint: str = "") -> MtbenchError:
     """An error for a name that does not exist, with the nearest ones that do."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    guess = f" Did you mean {near[0]!r}?" if near else ""
     return MtbenchError(
-        f"no {kind} named {name!r}.{guess} Known: {', '.join(names) or 'none'}.{' ' + hint if hint else ''}"
+        f"no {kind} named {name!r}.{did_you_mean(name, names)} Known: {', '.join(names) or 'none'}."
+        f"{' ' + hint if hint else ''}"
     )
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`` Did you mean 'x'?`` with the nearest name; empty where none is near."""
+    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else ""

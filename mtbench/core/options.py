@@ -5,12 +5,12 @@
 ...         self.k, self.exact = k, exact
 >>> construct(Knn, {"k": "9"}, what="model 'knn'").k
 9
->>> construct(Knn, {"k": "nine", "fast": "yes"}, what="model 'knn'")
+>>> construct(Knn, {"k": "nine", "exakt": "yes"}, what="model 'knn'")
 Traceback (most recent call last):
 mtbench.core.errors.MtbenchError: model 'knn': 2 problems
   k: 'nine' is not a whole number
-  fast: no such option
-Options: k=5, exact=False
+  exakt: no such option. Did you mean 'exact'?
+Options: k, exact
 """
 
 from __future__ import annotations
@@ -18,15 +18,20 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union
 
-from mtbench.core.errors import Problems
+from mtbench.core.errors import Problems, RefusedError, did_you_mean
 
 T = TypeVar("T")
+
+_SECTION = re.compile(r"^(?:Args|Attributes):\n((?: .*\n|\n)*)", re.MULTILINE)
+_ENTRY = re.compile(r"^ {4}(\w+(?:, \w+)*): (.*(?:\n {5,}.*)*)", re.MULTILINE)
+"""Options of a docstring: ``name: meaning`` or ``name, name: meaning``, whose further lines stand further in."""
 
 _KINDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -44,11 +49,11 @@ def construct(plugin: type[T], options: Mapping[str, object], *, what: str) -> T
         what: names the plugin in errors, such as ``encoder 'clip'``.
 
     Raises:
-        MtbenchError: every unknown, missing or ill-typed option at once, with the options that exist; or what
-            the constructor itself refuses with a `ValueError`.
+        MtbenchError: every unknown, missing or ill-typed option at once, with the options that exist.
+        RefusedError: what the constructor itself refuses with a `ValueError`.
     """
     parameters = _parameters(plugin)
-    problems = Problems(what, hint=f"Options: {', '.join(known_options(plugin)) or 'none'}")
+    problems = Problems(what, hint=f"Options: {', '.join(parameters) or 'none'}")
     anything = any(p.kind is p.VAR_KEYWORD for p in _signature(plugin).parameters.values())
     values: dict[str, Any] = {}
     for name, value in options.items():
@@ -60,7 +65,8 @@ def construct(plugin: type[T], options: Mapping[str, object], *, what: str) -> T
         elif anything:
             values[name] = value
         else:
-            problems.add(name, "no such option")
+            guess = did_you_mean(name, parameters)
+            problems.add(name, f"no such option{guess and '.' + guess}")
     for name, parameter in parameters.items():
         if parameter.default is parameter.empty and name not in options:
             problems.add(name, "must be given")
@@ -68,9 +74,7 @@ def construct(plugin: type[T], options: Mapping[str, object], *, what: str) -> T
     try:
         return plugin(**values)
     except ValueError as error:
-        problems.add("constructor", str(error))
-        problems.raise_if_any()
-        raise
+        raise RefusedError(f"{what}: {error}") from error
 
 
 def known_options(plugin: type) -> list[str]:
@@ -79,6 +83,30 @@ def known_options(plugin: type) -> list[str]:
         name if parameter.default is parameter.empty else f"{name}={parameter.default!r}"
         for name, parameter in _parameters(plugin).items()
     ]
+
+
+def meanings(plugin: type) -> dict[str, str]:
+    """The first sentence that the docstring of a plugin, or of a class above it, says of each option.
+
+    >>> class Knn:
+    ...     '''Nearest neighbours.
+    ...
+    ...     Args:
+    ...         k: how many of them; the nearest
+    ...             come first. Of equals the first.
+    ...     '''
+    ...
+    ...     def __init__(self, *, k: int = 5, exact: bool = False) -> None: ...
+    >>> meanings(Knn)
+    {'k': 'how many of them; the nearest come first.', 'exact': ''}
+    """
+    found: dict[str, str] = {}
+    for kind in plugin.__mro__:
+        for section in _SECTION.findall(inspect.cleandoc(kind.__doc__ or "") + "\n"):
+            for names, text in _ENTRY.findall(section):
+                first = re.split(r"(?<=\.) ", " ".join(text.replace("`", "").split()), maxsplit=1)[0]
+                found = {**dict.fromkeys(names.split(", "), first), **found}
+    return {name: found.get(name, "") for name in _parameters(plugin)}
 
 
 def options_of(instance: object) -> dict[str, object]:

@@ -56,7 +56,8 @@ class System:
     @property
     def trained(self) -> list[dict[str, Any]]:
         """What a result says of the trainings that it rests on: what leaks from them above all, and what is below."""
-        kept = ("model", "options", "seed", "preset", "key", "weights_sha256", "status", "pairs", "leak", "below")
+        made = ("model", "options", "seed", "preset", "key", "weights_sha256", "status", "chosen_on_dev")
+        kept = (*made, "pairs", "leak", "below")
         return [{name: record.get(name) for name in kept} for record in self.checkpoints.values()]
 
 
@@ -67,7 +68,7 @@ def system(name: str, options: Mapping[str, object], seed: int) -> System:
         name: a registered model, ``module:Class`` or ``file.py:Class``, a folder of a checkpoint or ``hf:OWNER/NAME``
             on the hub, or a file of rankings.
         options: of the model, as typed.
-        seed: for a model that takes one and is not trained yet.
+        seed: for a model that takes one and is not trained yet; a checkpoint has that of its training.
 
     Raises:
         MtbenchError: none of these, or options that it does not take.
@@ -79,6 +80,10 @@ def system(name: str, options: Mapping[str, object], seed: int) -> System:
             raise MtbenchError(f"{name} is a checkpoint: it has its options, and takes no {asked[0]}")
         opened = open_checkpoint(folder, **options)
         record = opened.record
+        if seed:
+            raise MtbenchError(
+                f"{name} was trained with seed {record['seed']} and draws nothing any more: leave out --seed {seed}"
+            )
         shown = {**record["options"], "seed": record["seed"]}
         plugin = type(opened.model)
         return System(

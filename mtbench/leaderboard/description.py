@@ -43,6 +43,8 @@ class Stated:
     seed: int
     measures: Mapping[str, float]
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    clean: Mapping[str, float] = field(default_factory=dict)
+    leaked: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,8 @@ def described(values: Mapping[str, Any]) -> tuple[Description | None, list[str]]
     for name in sorted(set(values) - set(FIELDS)):
         wrong.append(f"{name!a}: no such field; there are {', '.join(FIELDS)}")
     for name in REQUIRED:
-        if values.get(name) in (None, "", []):
+        value = values.get(name)
+        if value in (None, []) or (isinstance(value, str) and not value.strip()):
             wrong.append(f"{name}: is missing; {FIELDS[name][1]}")
     kept: dict[str, Any] = {}
     for name, value in values.items():
@@ -165,7 +168,7 @@ def _take(name: str, value: Any, kept: dict[str, Any], wrong: list[str]) -> None
         return
     try:
         kept[name] = _CHECKS.get(name, lambda one: one)(value)
-    except (MtbenchError, ValueError, TypeError, KeyError) as error:
+    except (MtbenchError, ValueError, TypeError, KeyError, AttributeError) as error:
         wrong.append(f"{name}: {error}")
 
 
@@ -241,7 +244,9 @@ def _seeds(value: list[Any]) -> tuple[Stated, ...]:
         if type(stated.seed) is not int:
             raise ValueError(f"seed {ascii(stated.seed)[:40]} is no whole number")
         spans = {name: (_share(name, low), _share(name, high)) for name, (low, high) in stated.intervals.items()}
-        rows.append(Stated(stated.seed, _shares(dict(stated.measures)), spans))
+        _shares({name: high for name, (_, high) in spans.items()})
+        parts = [_shares(dict(part)) for part in (stated.measures, stated.clean, stated.leaked)]
+        rows.append(Stated(stated.seed, parts[0], spans, parts[1], parts[2]))
     if len({row.seed for row in rows}) < len(rows):
         raise ValueError("one seed twice")
     return tuple(rows)

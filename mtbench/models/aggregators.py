@@ -28,7 +28,12 @@ ALPHAS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
 
 
 class _Aggregator:
-    """f_qry for every turn; how the turns become one query is left to `aggregate`."""
+    """f_qry for every turn; how the turns become one query is left to `aggregate`.
+
+    Args:
+        reference_weight: of the vector of the reference, where that of the feedback has 1; None to choose it on dev.
+        combiner: checkpoint of a trained ``combiner``, which makes f_qry; None for the weighted sum.
+    """
 
     similarity = "cosine"
 
@@ -99,7 +104,11 @@ class Avg(_Aggregator):
 
 
 class Ewma(_Aggregator):
-    """ST + EWMA: s_n = a f_n + (1 - a) s_{n-1}; the paper leaves a unstated, here it is chosen on dev."""
+    """ST + EWMA: s_n = a f_n + (1 - a) s_{n-1}; the paper leaves a unstated, here it is chosen on dev.
+
+    Args:
+        alpha: a, between 0 and 1; None to choose it on dev.
+    """
 
     def __init__(
         self, *, alpha: float | None = None, reference_weight: float | None = None, combiner: Path | None = None

@@ -28,7 +28,8 @@ class BM25:
 
     Args:
         k1, b: saturation and length normalisation of BM25 (Robertson & Zaragoza 2009, equation 3.15).
-        reference_weight, decay: as above.
+        reference_weight: of the words of the last reference; None to choose it on dev.
+        decay: of the feedback, for each turn that it lies back; None to choose it on dev.
     """
 
     def __init__(

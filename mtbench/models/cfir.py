@@ -54,8 +54,8 @@ class Cfir(Learned):
         loss: ``softmax``, cross-entropy over negative squared distances; or ``triplet``, batch-hard.
         margin: of the triplet loss.
         turns: what is learned from: the target of ``all`` turns, or of the ``last``.
-        epochs, batch, rate: see `mtbench.models.learning.recipe.Recipe`. The cost of an epoch grows with the
-            batch: every history of it is seen from every target of it.
+        batch: examples in a batch; the cost of an epoch grows with it, as every history of a batch is seen from every
+            target of it.
         chunk: numbers in one piece when a gallery is scored, about; it bounds the memory and changes nothing else.
     """
 

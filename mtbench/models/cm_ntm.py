@@ -21,11 +21,13 @@ class Ntm(SequenceModel):
     """Vanilla NTM: one memory over f_qry, with the options that the paper leaves open.
 
     Args:
-        rows, columns: N and M of the memory; M is the size of the queries where it is 0.
+        rows: N of the memory.
+        columns: M of the memory; 0 for the size of the queries.
         width: hidden units of the controller, H; 100 in the public code.
         start: what is in the memory before the first turn: ``learned``; ``constant``, the public code; ``random``, the
             paper. The preset ``paper`` takes ``constant``, because a random memory gives other answers at each call.
-        write_previous: see `mtbench.models.nets.cascade.CascadedMemory`.
+        write_previous: the weights that a write head interpolates with: its ``own`` of the last turn, or those of the
+            ``read`` head, as the public code had it before June 2021. For ablation.
     """
 
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType(

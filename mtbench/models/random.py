@@ -12,7 +12,11 @@ from mtbench.models.protocol import Array, Catalogue
 
 
 class Random:
-    """Ranks the gallery at random, by a hash of the history: the same for the same seed, whatever the batch."""
+    """Ranks the gallery at random, by a hash of the history: the same for the same seed, whatever the batch.
+
+    Args:
+        seed: of the hash.
+    """
 
     def __init__(self, *, seed: int = 0) -> None:
         self.seed = seed

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from mtbench.evaluation.comparison.claims import NOTHING_LEARNED
 from mtbench.evaluation.comparison.comparable import printable
-from mtbench.evaluation.comparison.systems import has_leak
+from mtbench.evaluation.comparison.systems import has_leak, unlearned
 from mtbench.report.blocks import Block, Items, Panels, Section, Table
 from mtbench.report.claims import claims
 from mtbench.report.dots import Dot, dots
@@ -47,6 +48,8 @@ def headline(found: Gathered, canvas: Canvas) -> Section:
         notes.append(f"Plots show the best {found.drawn} of {len(found.results)} results; tables have all.")
     if any(map(has_leak, found.records)):
         notes.append("LEAK: trained on what leaks into the test part (--allow-leak), so no fair score.")
+    if idle := [name for name, record in zip(found.names, found.records, strict=True) if unlearned(record)]:
+        notes.append(f"{NOTHING_LEARNED}: {', '.join(idle)}.")
     blocks: list[Block] = [_table(found, parts), Panels(panels), Items(notes)]
     return Section("headline", "Headline", blocks, [told] if (told := claims(found)) else [])
 

@@ -18,23 +18,12 @@ from mtbench.report.gather import Gathered, gather
 from mtbench.report.headline import headline
 from mtbench.report.made import made
 from mtbench.report.studies import history, time
-from mtbench.report.svg import Canvas
+from mtbench.report.svg import SHAPES, Canvas
 from mtbench.report.turns import turns_section
 
 SUFFIXES = (".html", ".htm")
 EXAMPLES = 12
 MOST = 200
-
-_SHAPES = {
-    "o": "M1.5 7a5.5 5.5 0 1 0 11 0a5.5 5.5 0 1 0-11 0z",
-    "s": "M2 2h10v10H2z",
-    "^": "M7 1l6.2 11.5H.8z",
-    "D": "M7 .5 13.5 7 7 13.5.5 7z",
-    "v": "M7 13 .8 1.5h12.4z",
-    "P": "M5 1h4v4h4v4H9v4H5V9H1V5h4z",
-    "X": "M4 1l3 3 3-3 3 3-3 3 3 3-3 3-3-3-3 3-3-3 3-3-3-3z",
-    "*": "M7 .5l1.7 4.6 4.8.2-3.8 3 1.3 4.7L7 10.3 3 13l1.3-4.7-3.8-3 4.8-.2z",
-}
 
 
 def write_report(
@@ -88,7 +77,7 @@ def render(found: Gathered, count: int = EXAMPLES) -> str:
         lstrip_blocks=True,
         loader=jinja2.PackageLoader("mtbench.report", "templates"),
     )
-    shapes = [(color, _SHAPES[marker]) for color, marker in zip(PALETTE, MARKERS, strict=True)]
+    shapes = [(color, SHAPES[marker]) for color, marker in zip(PALETTE, MARKERS, strict=True)]
     first = found.first
     text: str = environment.get_template("page.html.jinja").render(
         name=printable(first["benchmark"]),

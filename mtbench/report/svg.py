@@ -18,6 +18,18 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 4.4, 2.8
 """Inches of a panel; 100 pixels each where there is room."""
 
+SHAPES = {
+    "o": "M1.5 7a5.5 5.5 0 1 0 11 0a5.5 5.5 0 1 0-11 0z",
+    "s": "M2 2h10v10H2z",
+    "^": "M7 1l6.2 11.5H.8z",
+    "D": "M7 .5 13.5 7 7 13.5.5 7z",
+    "v": "M7 13 .8 1.5h12.4z",
+    "P": "M5 1h4v4h4v4H9v4H5V9H1V5h4z",
+    "X": "M4 1l3 3 3-3 3 3-3 3 3 3-3 3-3-3-3 3-3-3 3-3-3-3z",
+    "*": "M7 .5l1.7 4.6 4.8.2-3.8 3 1.3 4.7L7 10.3 3 13l1.3-4.7-3.8-3 4.8-.2z",
+}
+"""Of each of `MARKERS`, a path of 14 by 14 for the key beside the drawings."""
+
 _SVG, _LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _NUMBER = re.compile(r"-?\d+\.\d{2,}")
 _GEOMETRY = ("d", "x", "y", "width", "height", "points", "transform", "cx", "cy", "r", "viewBox")

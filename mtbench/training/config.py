@@ -15,6 +15,8 @@ def read_config(path: Path) -> dict[str, object]:
     """
     import yaml
 
+    if not path.exists():
+        raise MtbenchError(f"--config {path} does not exist")
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:

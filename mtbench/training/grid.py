@@ -10,12 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mtbench.core.errors import MtbenchError, Problems
+from mtbench.core.errors import MtbenchError, Problems, RefusedError
 from mtbench.core.options import construct, known_options, options_of
-from mtbench.core.registry import MODELS
 from mtbench.evaluation.system import NOT_OF_THE_MODEL
-from mtbench.features.needs import need
-from mtbench.training.train import preset_of
+from mtbench.training.train import learner, preset_of
 
 COMBINER = "combiner"
 """The option that names a trained single-turn model, and the name of that model."""
@@ -80,7 +78,7 @@ def grid_of(
     Raises:
         MtbenchError: everything that is wrong with it, as far as it can be told at once.
     """
-    plugin = _plugin(model)
+    plugin = learner(model)
     known = {option.partition("=")[0] for option in known_options(plugin)}
     problems = Problems(f"cannot sweep {model}", hint=f"Options: {', '.join(known_options(plugin))}")
     if not over:
@@ -126,20 +124,6 @@ def label(combination: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in combination.items())
 
 
-def _plugin(model: str) -> Any:
-    plugin = MODELS.get(model)
-    need("torch", extra="neural")
-    from mtbench.models.learning.learned import Learned
-
-    if not issubclass(plugin, Learned):
-        raise MtbenchError(f"{model} has no network to train: mtbench evaluate {model} fits what there is to fit")
-    if model not in MODELS.names():
-        raise MtbenchError(
-            f"{model} is not registered, and its checkpoints could not be opened: give it an entry point"
-        )
-    return plugin
-
-
 def _refused(name: str, known: set[str]) -> str:
     """Why an option cannot be swept; empty where it can."""
     if name == "seed":
@@ -176,10 +160,10 @@ def _typed(plugin: Any, name: str, value: object, problems: Problems, *, where: 
             return [value]
         return [options_of(construct(plugin, {name: value}, what="it")).get(name, value)]
     except MtbenchError as error:
-        if "constructor: " not in str(error):
-            problems.add(where, _first(error).removeprefix(f"{name}: "))
-            return []
-        return [value]  # what the constructor refuses may hang on other options: each combination is tried
+        if isinstance(error, RefusedError):
+            return [value]  # it may hang on other options: each combination is tried
+        problems.add(where, _first(error).removeprefix(f"{name}: "))
+        return []
 
 
 def _try_all(plugin: Any, grid: Grid, problems: Problems) -> None:
@@ -202,7 +186,7 @@ def _first(error: MtbenchError) -> str:
     """The first problem of one `construct`, without what it is about."""
     lines = str(error).splitlines()
     found = lines[0] if not lines[0].endswith("problems") else lines[1].strip()
-    return found.removeprefix("it: ").removeprefix("constructor: ")
+    return found.removeprefix("it: ")
 
 
 def of_seed(value: Any, seed: int) -> Any:

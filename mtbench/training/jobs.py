@@ -1,37 +1,44 @@
 """Tasks side by side, in processes of their own: one that dies takes no other with it.
 
 A training uses one thread, so that it gives the same bits everywhere; more processors are for more trainings. A process
-does one task after the other, because it takes seconds to start. A task that kills its process has failed; the next one
-gets a new process.
+does one task after the other, because it takes seconds to start: one line of JSON in, one out. A task that kills its
+process has failed; the next one gets a new process. A process ends as soon as its standard input does, in the midst of
+a task too: whoever asked is gone.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
+import logging
 import os
 import queue
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from mtbench.training.worker import Task, attempt, function_called
+from mtbench.core.errors import MtbenchError
+
+Task = Mapping[str, Any]
+
+logger = logging.getLogger(__name__)
 
 
 def run_tasks(name: str, tasks: Sequence[Task], *, jobs: int = 1) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Number and reply of each task, as they end; a reply is ``found`` or ``failed`` as `worker.attempt` gives it.
+    """Number and reply of each task, as they end; a reply is ``found`` or ``failed`` as `_attempt` gives it.
 
     Args:
         name: ``module:function``, from JSON to JSON.
         tasks: what it is called with.
         jobs: so many at once. One is done in this process.
     """
-    if jobs == 1:
-        function = function_called(name)
+    if jobs == 1 or not tasks:
+        function = _function_called(name)
         for number, task in enumerate(tasks):
-            yield number, attempt(function, task)
+            yield number, _attempt(function, task)
         return
     crew = _Crew(name, tasks, min(jobs, len(tasks)))
     try:
@@ -86,7 +93,7 @@ class _Crew:
             if self._stopped:
                 raise OSError("stopped")
             process = subprocess.Popen(
-                [sys.executable, "-m", "mtbench.training.worker", self.name],
+                [sys.executable, "-m", "mtbench.training.jobs", self.name],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 encoding="utf-8",
@@ -123,3 +130,44 @@ def _environment(jobs: int) -> dict[str, str]:
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), share)
     paths = os.pathsep.join(path or os.curdir for path in sys.path)
     return {**threads, **os.environ, "PYTHONPATH": paths}
+
+
+def _function_called(name: str) -> Callable[[Task], dict[str, Any]]:
+    """The function that ``module:function`` names."""
+    module, _, function = name.partition(":")
+    found: Callable[[Task], dict[str, Any]] = getattr(importlib.import_module(module), function)
+    return found
+
+
+def _attempt(function: Callable[[Task], dict[str, Any]], task: Task) -> dict[str, Any]:
+    """``found``: what a task gave; or ``failed``: why not. A task that fails does not take the others with it."""
+    try:
+        return {"found": function(task)}
+    except MtbenchError as error:
+        return {"failed": str(error)}
+    except Exception as error:
+        logger.exception("a task failed in a way that nobody thought of")
+        return {"failed": f"{type(error).__name__}: {error}"}
+
+
+def _serve(name: str) -> None:
+    """Do tasks until nobody asks any more: all that such a process does."""
+    logging.basicConfig(format="mtbench: %(message)s", level=logging.WARNING)
+    replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no reply
+    asked: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def listen() -> None:
+        for line in sys.stdin:
+            asked.put(line)
+        os._exit(0)
+
+    threading.Thread(target=listen, daemon=True).start()
+    function = _function_called(name)
+    while True:
+        replies.write(json.dumps(_attempt(function, json.loads(asked.get()))) + "\n")
+        replies.flush()
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1])

@@ -14,24 +14,31 @@ one that is done changes no file. A folder of a sweep holds
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm.auto import tqdm
+from filelock import FileLock, Timeout
 
 from mtbench.core.errors import MtbenchError
+from mtbench.core.files import atomic_file, check_folder
 from mtbench.data.benchmark import Benchmark
-from mtbench.training.grid import COMBINER, Grid, grid_of
-from mtbench.training.jobs import run_tasks
-from mtbench.training.sweep_folder import RECORD, SCHEMA_VERSION, alone, as_csv, as_json, read_before, write_changed
+from mtbench.training.grid import COMBINER, grid_of
 from mtbench.training.sweep_picture import draw_sweep, picture_lacks
-from mtbench.training.sweep_rows import COSTS, rows_of
-from mtbench.training.sweep_settings import SweepSettings, check_data
-from mtbench.training.sweep_times import costs, timed_on
-from mtbench.training.task import CHECKPOINTS
+from mtbench.training.sweep_rows import COSTS, costs, rows_of, timed_on
+from mtbench.training.sweep_trainings import CHECKPOINTS, RESULTS, SweepSettings, check_data, train_all
+
+SCHEMA_VERSION = 1
+RECORD, TABLE, PICTURES = "sweep.json", "sweep.csv", ("sweep.png", "sweep.svg")
+LOCK = ".lock"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -92,12 +99,12 @@ def sweep(
         **{"revision": benchmark.revision, "split": settings.split, "over": grid.axes, "options": grid.fixed},
         **{"preset": grid.preset, "seeds": grid.seeds},
     }
-    before = read_before(out, plan)
+    before = _read_before(out, plan)
     check_data(grid, benchmark, settings)
-    with alone(out):
+    with _alone(out):
         if not before:
-            write_changed(out / RECORD, as_json({**plan, "status": "begun", "rows": []}))
-        replies = _run(grid, benchmark, out, settings, progress=progress)
+            _write_changed(out / RECORD, _as_json({**plan, "status": "begun", "rows": []}))
+        replies = train_all(grid, benchmark, out, settings, progress=progress)
         done = {key: reply["found"] for key, reply in replies.items() if "found" in reply}
         rows, common = rows_of(grid, out, {key: found for key, found in done.items() if key[0] >= 0})
         failures = [
@@ -113,52 +120,12 @@ def sweep(
         lacking = picture_lacks()
         pictures = {} if lacking or all(row["mean"] is None for row in rows) else draw_sweep(record)
         for suffix, content in pictures.items():
-            write_changed(out / f"sweep{suffix}", content)
-        write_changed(out / "sweep.csv", as_csv(record))
-        write_changed(out / RECORD, as_json(record))
+            _write_changed(out / f"sweep{suffix}", content)
+        _write_changed(out / TABLE, _as_csv(record))
+        _write_changed(out / RECORD, _as_json(record))
     known = sum(found["known"] for found in done.values())
-    plain: dict[str, Any] = json.loads(as_json(record))
+    plain: dict[str, Any] = json.loads(_as_json(record))
     return Swept(out, plain, len(done) - known, known, [lacking] if lacking else [])
-
-
-def _run(
-    grid: Grid, benchmark: Benchmark, out: Path, settings: SweepSettings, *, progress: bool
-) -> dict[tuple[int, int], dict[str, Any]]:
-    """The reply to each task, by number of the combination and seed; combiners have the number -1."""
-    shared = {
-        **{"benchmark": str(benchmark.path), "revision": benchmark.revision, "out": str(out)},
-        **{name: getattr(settings, name) for name in ("features", "words", "leaks", "clean")},
-        **{"pairs": list(settings.pairs), "split": settings.split},
-    }
-    where = {name: value for name, value in grid.fixed.items() if name in ("device", "precision")}
-    first = [(-1, seed) for seed in grid.seeds if grid.shares]
-    then = [(number, seed) for number in range(len(grid.combinations)) for seed in grid.seeds]
-    replies: dict[tuple[int, int], dict[str, Any]] = {}
-
-    def task(number: int, seed: int) -> dict[str, Any]:
-        if number < 0:
-            preset = settings.preset or str(grid.fixed.get("combiner_preset", ""))
-            alone = {"model": COMBINER, "options": where, "preset": preset, "split": None}
-            return {**shared, **alone, "seed": seed}
-        preset, options = grid.options(grid.combinations[number], seed)
-        if grid.shares:
-            options[COMBINER] = str(out / CHECKPOINTS / replies[-1, seed]["found"]["checkpoint"])
-        return {**shared, "model": grid.model, "options": options, "preset": preset, "seed": seed}
-
-    total = len(first) + len(then)
-    with tqdm(total=total, desc="sweep", unit="training", disable=not progress) as bar:
-        for keys in (first, then):
-            lost = [key for key in keys if "failed" in replies.get((-1, key[1]), {})]
-            for key in lost:
-                replies[key] = {"failed": "its combiner was not trained"}
-            bar.update(len(lost))
-            asked = [key for key in keys if key not in replies]
-            for number, reply in run_tasks(
-                "mtbench.training.task:do", [task(*key) for key in asked], jobs=settings.jobs
-            ):
-                replies[asked[number]] = reply
-                bar.update()
-    return {key: replies[key] for key in (*first, *then)}
 
 
 def _with_costs(record: dict[str, Any], before: Mapping[str, Any], out: Path, benchmark: Benchmark) -> dict[str, Any]:
@@ -171,10 +138,81 @@ def _with_costs(record: dict[str, Any], before: Mapping[str, Any], out: Path, be
     }
     same = before.get("split") == record["split"] and before.get("timed_on") == record["timed_on"]
     if not (same and all(row["weights_sha256"][0] in told for row in rows)):
-        write_changed(out / RECORD, as_json(record))  # the scores are safe, whatever timing comes to
+        _write_changed(out / RECORD, _as_json(record))  # the scores are safe, whatever timing comes to
         found = costs([out / row["checkpoints"][0] for row in rows], benchmark, record["split"])
         told = {row["weights_sha256"][0]: cost for row, cost in zip(rows, found, strict=True)}
     return {
         **record,
         "rows": [{**row, **(told[row["weights_sha256"][0]] if row["seeds"] else {})} for row in record["rows"]],
     }
+
+
+def _read_before(out: Path, plan: Mapping[str, Any]) -> dict[str, Any]:
+    """What a folder says of a sweep of the same model and benchmark; empty where it says nothing.
+
+    Raises:
+        MtbenchError: it is the folder of something else.
+    """
+    check_folder(out)
+    here = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    if RECORD not in here:
+        if strange := sorted(here - {TABLE, *PICTURES, CHECKPOINTS, RESULTS, LOCK}):
+            raise MtbenchError(f"{out} holds {strange[0]} and no {RECORD}: it is of something else; give another --out")
+        return {}
+    about = ("schema_version", "model", "benchmark", "revision")
+    try:
+        record: dict[str, Any] = json.loads((out / RECORD).read_text(encoding="utf-8"))
+        wrong = [name for name in about if record[name] != plan[name]]
+        if not isinstance(record["rows"], list):
+            raise ValueError("rows")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise MtbenchError(f"{out / RECORD} is no record of a sweep ({error!r}); remove it and sweep again") from error
+    if wrong:
+        raise MtbenchError(f"{out} holds a sweep of the {wrong[0]} {record[wrong[0]]}; give another --out")
+    return record
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """One sweep at a time in a folder: a second one would train the same again.
+
+    Raises:
+        MtbenchError: there is one.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise MtbenchError(f"another sweep is at work in {out}; wait for it, or give another --out") from error
+    except (OSError, NotImplementedError) as error:
+        logger.warning("%s cannot be locked (%s): start one sweep in it at a time", out, error)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _write_changed(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all; leave alone one that has this content."""
+    if not path.is_file() or path.read_bytes() != content:
+        with atomic_file(path) as temporary:
+            temporary.write_bytes(content)
+
+
+def _as_json(record: Mapping[str, Any]) -> bytes:
+    """A record as a file holds it."""
+    return (json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _as_csv(record: Mapping[str, Any]) -> bytes:
+    """The rows as a table for other programs, shares in 0..1; empty cells are not known."""
+    text = io.StringIO()
+    numbers = ("parameters", "R@5", "R@8", "mean", "low", "high", "seed_sd", "ms_interactive", "ms_batch")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*record["over"], "seeds", *numbers])
+    for row in record["rows"]:
+        low, high = row["interval"] or (None, None)
+        cells = {**row, "low": low, "high": high}
+        writer.writerow([*row["options"].values(), len(row["seeds"]), *(cells[name] for name in numbers)])
+    return text.getvalue().encode()

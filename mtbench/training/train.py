@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mtbench.core.errors import MtbenchError, unknown
 from mtbench.core.files import check_folder, json_sha256
@@ -16,18 +15,18 @@ from mtbench.core.registry import MODELS
 from mtbench.core.source import blame, library_sha256, source_sha256
 from mtbench.core.types import Transaction
 from mtbench.data.benchmark import Benchmark
-from mtbench.evaluation.evaluate import catalogue_of, fold
-from mtbench.evaluation.inputs import DEFAULT_FEATURES, features_of, words_of
+from mtbench.evaluation.evaluate import fold
 from mtbench.evaluation.ranker import fold_of
 from mtbench.evaluation.record import Phases, environment, plain
 from mtbench.evaluation.system import NOT_OF_THE_MODEL
 from mtbench.features.needs import need
-from mtbench.models.checkpoint import check_fits, is_checkpoint, read_record, whole_record, write_checkpoint
-from mtbench.training.inherited import below_of, leak_with
+from mtbench.models.checkpoint import is_checkpoint, read_record, whole_record, write_checkpoint
+from mtbench.training.inherited import below_of, inputs_of, leak_with
 from mtbench.training.leak import Policy, allowed
 from mtbench.training.pairs import Pairs
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from mtbench.models.learning.learned import Learned
 
 LEARNS_WITH = ("core", "chains", "data", "evaluation", "features", "models")
 """The parts of this package that a training depends on: evaluation, because scores on dev decide which epoch is kept.
@@ -92,38 +91,26 @@ def train(
 
     Raises:
         MtbenchError: no such model or options; data that leaks; a loss that is no number, in which case the best
-            weights before are kept as a checkpoint with the status ``diverged``.
+            weights before are kept as a checkpoint with the status ``diverged``, whose name ends in ``-diverged``.
+        KeyboardInterrupt: with a message that says where the same training goes on.
     """
     settings = settings or TrainSettings()
     check_folder(out)
-    plugin = MODELS.get(name)
-    for package in ("torch", "safetensors"):
-        need(package, extra="neural")
+    plugin = learner(name)
     import torch
 
-    from mtbench.models.learning.learned import Learned, summary
+    from mtbench.models.learning.learned import summary
     from mtbench.models.learning.resume import Folder
     from mtbench.models.learning.trainer import DivergedError
 
-    if not issubclass(plugin, Learned):
-        raise MtbenchError(f"{name} has no network to train: mtbench evaluate {name} fits what there is to fit")
-    if name not in MODELS.names():
-        raise MtbenchError(
-            f"{name} is not registered, and a checkpoint names a registered model, because the code of a file that it "
-            'names is not run. Give it an entry point: [project.entry-points."mtbench.models"]'
-        )
     settings = _settled(settings)
-    model: Learned = construct(plugin, _options(plugin, settings), what=f"model {name!r}")
+    model = construct(plugin, _options(plugin, settings), what=f"model {name!r}")
     below = {option: Path(str(value)) for option, value in options_of(model).items() if _is_folder(value)}
     records = {option: read_record(path) for option, path in below.items()}
-    inherited = next(iter(records.values()), {})
-    words = words_of(benchmark, settings.words or inherited.get("words") or None)
-    wanted = settings.features or inherited.get("features_name") or DEFAULT_FEATURES
-
     phases = Phases()
-    catalogue = catalogue_of(benchmark, words, lambda: features_of(benchmark, wanted, words, phases, progress=progress))
-    for option, record in records.items():
-        check_fits(below[option], record, benchmark, catalogue)
+    folders = {below[option]: record for option, record in records.items()}
+    inputs = inputs_of(benchmark, settings.features, settings.words, folders, phases, progress=progress)
+    catalogue = inputs.catalogue
     learned_from = allowed(benchmark, settings.pairs.transactions, policy=settings.leaks, kind=settings.clean)
     leak = leak_with(learned_from.leak, records.values())
     options = {k: v for k, v in options_of(model).items() if k not in (*NOT_OF_THE_MODEL, *below)}
@@ -132,8 +119,13 @@ def train(
     known_by = {
         **{"model": name, "source_sha256": source_sha256(plugin), "options": plain_options, "preset": settings.preset},
         **{"benchmark": benchmark.name, "revision": benchmark.revision, "split": "test"},
-        "words": words if benchmark.manifest.get("proxies") else "",  # of a benchmark without words
-        **{"features_name": wanted, "features": catalogue.features.describe(), "seed": settings.seed, "leak": leak},
+        "words": inputs.words if benchmark.manifest.get("proxies") else "",  # of a benchmark without words
+        **{
+            "features_name": inputs.features,
+            "features": catalogue.features.describe(),
+            "seed": settings.seed,
+            "leak": leak,
+        },
         **{"pairs": settings.pairs.name, "learned_from": _content(learned_from.transactions)},
         **{"from": {option: record["weights_sha256"] for option, record in records.items()}},
         "below": below_of(records.values()),
@@ -167,11 +159,36 @@ def train(
     except DivergedError as error:
         if model.net is None or not error.phases:
             raise
-        write_checkpoint(path, model, record_of(error.phases, "diverged"))
-        raise MtbenchError(f"{name}: {error}. The best weights before that are in {path}") from error
+        diverged = path.with_name(f"{path.name}-diverged")
+        write_checkpoint(diverged, model, record_of(error.phases, "diverged"))
+        raise MtbenchError(f"{error}. The best weights before that are in {diverged}") from error
+    except KeyboardInterrupt as stopped:
+        stopped.args = (f"{name}, seed {settings.seed}: {store.told()}",)
+        raise
     write_checkpoint(path, model, record_of(found, "complete"))
     store.drop()
     return Trained(path, read_record(path), known=False)
+
+
+def learner(name: str) -> type[Learned]:
+    """The class of a registered model that learns.
+
+    Raises:
+        MtbenchError: there is none of this name, it has no network, or it is not registered; or a package is lacking.
+    """
+    plugin = MODELS.get(name)
+    for package in ("torch", "safetensors"):
+        need(package, extra="neural")
+    from mtbench.models.learning.learned import Learned
+
+    if not issubclass(plugin, Learned):
+        raise MtbenchError(f"{name} has no network to train: mtbench evaluate {name} fits what there is to fit")
+    if name not in MODELS.names():
+        raise MtbenchError(
+            f"{name} is not registered, and a checkpoint names a registered model, because the code of a file that it "
+            'names is not run. Give it an entry point: [project.entry-points."mtbench.models"]'
+        )
+    return plugin
 
 
 def _settled(settings: TrainSettings) -> TrainSettings:

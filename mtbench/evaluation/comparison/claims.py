@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mtbench.core.text import points, points_range
-from mtbench.evaluation.comparison.systems import System, has_leak, stopped_early
+from mtbench.evaluation.comparison.systems import System, has_leak, stopped_early, unlearned
 
 FEW_SEEDS = 5
+
+NOTHING_LEARNED = "No epoch of a training did better on dev than its start, so nothing was learned in that phase"
 
 
 def claim(pair: Mapping[str, Any], *, n: int, m: int, too_few: bool = False) -> str:
@@ -59,12 +61,18 @@ def notes_on(systems: Sequence[System]) -> list[str]:
         )
     if early := [s.name for s in systems if any(stopped_early(result.record) for result in s.results)]:
         notes.append(f"A training stopped early, its own or one below it: {', '.join(early)}.")
-    single = [s.name for s in systems if len(s.results) == 1 and "seed" in s.record["options"]]
-    if single:
-        notes.append(
-            f"One seed only: {', '.join(single)}. How much its seed matters is unknown and in no interval; "
-            "evaluate with --seed 1, --seed 2 and so on, and compare again."
-        )
+    if idle := [s.name for s in systems if any(unlearned(result.record) for result in s.results)]:
+        notes.append(f"{NOTHING_LEARNED}: {', '.join(idle)}.")
+    single = [s for s in systems if len(s.results) == 1 and "seed" in s.record["options"]]
+    for how, names in (
+        ("evaluate with --seed 1, --seed 2 and so on", [s.name for s in single if not s.record.get("trained")]),
+        ("train with --seed 1, --seed 2 and so on, evaluate", [s.name for s in single if s.record.get("trained")]),
+    ):
+        if names:
+            notes.append(
+                f"One seed only: {', '.join(names)}. How much its seed matters is unknown and in no interval; {how}, "
+                "and compare again."
+            )
     few = [s.name for s in systems if 1 < len(s.results) < FEW_SEEDS]
     if few:
         notes.append(f"With fewer than {FEW_SEEDS} seeds what they add to an interval is a guess: {', '.join(few)}.")

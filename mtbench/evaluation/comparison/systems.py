@@ -115,6 +115,13 @@ def stopped_early(record: Mapping[str, Any]) -> bool:
     return any(row.get("status", "complete") != "complete" for row in every)
 
 
+def unlearned(record: Mapping[str, Any]) -> list[str]:
+    """The phases of the trainings that a result rests on in which no epoch did better on dev than the start."""
+    chosen = [row.get("chosen_on_dev") for row in _rows(record.get("trained"))]
+    phases = [item for found in chosen if isinstance(found, dict) for item in found.items()]
+    return [printable(name) for name, phase in phases if isinstance(phase, dict) and phase.get("best_epoch") == 0]
+
+
 def _rows(value: object) -> list[dict[str, Any]]:
     """The rows of a list, whatever else stands in its place."""
     return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []

@@ -30,7 +30,13 @@ class Learned:
 
     Args:
         seed: of the first weights and of all that is drawn.
-        epochs, batch, rate, decay, schedule, clip, patience: see `mtbench.models.learning.recipe.Recipe`.
+        epochs: at most.
+        batch: examples in a batch; each is a negative of the others.
+        rate: the learning rate at its highest.
+        decay: weight decay, apart from the gradient (AdamW).
+        schedule: of the rate: ``constant``; ``cosine`` down to 0; ``one-cycle``, up and then down to 0.
+        clip: greatest norm of the gradient; 0 for no clipping.
+        patience: epochs without a better dev score before it stops; 0 for never.
         device: ``auto`` takes a GPU where there is one.
         precision: ``float32``, ``bf16`` (mixed), or ``auto``: bf16 on a GPU.
 

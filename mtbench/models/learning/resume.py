@@ -78,6 +78,14 @@ class Folder:
         write_tensors(self.path / "now.safetensors", tensors, {"key": self.key, **record})
         self._saved = time.monotonic()
 
+    def told(self) -> str:
+        """Where the same training goes on, in words."""
+        finished, now = len([*self.path.glob("phase-*.safetensors")]), self._read("now")
+        if now is None and not finished:
+            return f"the same command starts anew: no epoch was saved yet (every {self.every:g} s)"
+        place = f"phase {finished}" if now is None else f"epoch {now[1]['epoch']} of phase {now[1]['phase'] + 1}"
+        return f"the same command goes on after {place}, saved in {self.path}"
+
     def drop(self) -> None:
         """Remove the folder: the training is over."""
         shutil.rmtree(self.path, ignore_errors=True)

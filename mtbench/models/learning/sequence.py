@@ -6,6 +6,7 @@ every image; a memory turns f_qry(1), ..., f_qry(n) into f'(n), which is compare
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,6 +27,8 @@ from mtbench.models.learning.learned import Learned
 from mtbench.models.learning.losses import Scale, among_all, in_batch
 from mtbench.models.learning.trainer import Phase
 from mtbench.models.protocol import Array, Catalogue, Fold
+
+logger = logging.getLogger(__name__)
 
 AT_ONCE = 1024
 """Histories in one piece, which bounds the memory."""
@@ -111,7 +114,9 @@ class SequenceModel(Learned):
         alpha: of ``ewma``, at the start.
         negatives: ``batch``: the other targets of the batch; ``train``: all images of the training transactions.
         supervise: which turns have a loss: ``all`` (the paper), or the ``last`` of each transaction alone.
-        scale, learned_scale, mask_equal: of the loss (see `mtbench.models.learning.losses`).
+        scale: of the cosines before the softmax, at the start.
+        learned_scale: whether it is learned.
+        mask_equal: a target that another turn of the batch has too is no negative.
     """
 
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType({"paper": PAPER})
@@ -155,6 +160,12 @@ class SequenceModel(Learned):
         if self.combiner is None:
             preset = Combiner.PRESETS.get(self.combiner_preset, {})
             single = Combiner(**{**preset, "seed": self.seed, "device": self.device, "precision": self.precision})
+            logger.info(
+                "a combiner is trained first, with its %s options (%d epochs), which --set does not reach; for others: "
+                "mtbench train combiner --set ..., then --set combiner=CHECKPOINT here",
+                self.combiner_preset or "default",
+                single.epochs,
+            )
             yield from single.phases(train, dev, catalogue)
         else:
             single = combiner_of(self.combiner, device=self.device)

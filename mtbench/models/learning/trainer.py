@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +24,8 @@ from tqdm.auto import tqdm
 
 from mtbench.core.errors import MtbenchError
 from mtbench.models.learning.recipe import Recipe
+
+logger = logging.getLogger(__name__)
 
 Scores = Mapping[str, float]
 
@@ -99,7 +103,7 @@ class Trainer:
         device: where the networks are.
         precision: ``float32``, or ``bf16`` for mixed precision.
         store: keeps the state, so that a killed training can go on.
-        progress: show a bar for each phase, with the loss and the dev score.
+        progress: show a bar for each phase, with the loss and the dev score; without it each epoch is logged.
     """
 
     def __init__(
@@ -167,9 +171,13 @@ class Trainer:
         )
         with bar:
             while at.epoch < recipe.epochs and not _is_over(recipe, at):
+                start = time.monotonic()
                 self._epoch(phase, optimizer, parameters, at)
+                told, spent = _told(at.epochs[-1]), time.monotonic() - start
                 bar.update()
-                bar.set_postfix_str(_told(at.epochs[-1]))
+                bar.set_postfix_str(told)
+                if not self.progress:
+                    logger.info("%s: epoch %d of %d: %s, %.1f s", phase.name, at.epoch, recipe.epochs, told, spent)
                 if self.store:
                     at.optimizer = optimizer.state_dict()["state"]
                     self.store.keep(number, net.state_dict(), at)
