@@ -3,7 +3,8 @@
     make demo && .venv/bin/python benchmarks/readme.py --data DIR
 
 DIR holds the raw annotations (``shoes``, ``fashioniq``, ``multiturn_fashioniq``). The commands run in ``demo/readme``,
-where ``raw`` is DIR and ``demo`` is what ``make demo`` made; blocks after ``<!-- file NAME -->`` are written first.
+where ``raw`` is DIR, ``demo`` is what ``make demo`` made, and ``leaderboards`` is a copy of ours; blocks after
+``<!-- file NAME -->`` are written first.
 ``<!-- tail N -->`` keeps the last N lines of an output; a block after ``<!-- slow TIME -->`` runs with ``--slow`` only.
 The pictures that the commands draw go to ``benchmarks/results``, with the first screen of the report (which takes an
 installed Chromium).
@@ -74,6 +75,7 @@ def main() -> None:
     (WORK / "raw").symlink_to(options.data.resolve())
     (WORK / "demo").symlink_to(WORK.parent)
     (WORK / "benchmarks").symlink_to(ROOT / "benchmarks")
+    shutil.copytree(ROOT / "leaderboards", WORK / "leaderboards")  # which a reader submits to
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
     for match in BLOCK.finditer(text):  # files first: a command may need one that stands below it

@@ -9,15 +9,23 @@ A string of beads is a chain of annotated pairs. Some pairs of test are in train
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import signal
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tiny import _IMAGES, _TRANSACTIONS
 
-from mtbench.core.types import Protocol, Transaction, Turn
-from mtbench.data.benchmark import Benchmark
+from mtbench.core.types import SPLITS, Gallery, Protocol, Transaction, Turn
+from mtbench.data.benchmark import Benchmark, revision
 from mtbench.leaderboard.board import Board, read_board
 from mtbench.leaderboard.opening import Opening, open_board
 from mtbench.leaderboard.submit import prepare
@@ -34,8 +42,6 @@ META: dict[str, Any] = {
 
 def write_beads(path: Path, *, seed: int = 0, strings: int = 24) -> Benchmark:
     """A benchmark of two categories, with shared targets, targets among the references, and leaks."""
-    from mtbench.core.types import SPLITS  # noqa: F401
-
     rng = np.random.default_rng(seed)
     test: list[Transaction] = []
     for category, size in SIZES.items():
@@ -45,23 +51,13 @@ def write_beads(path: Path, *, seed: int = 0, strings: int = 24) -> Benchmark:
             if i % 3 == 0:
                 beads[-1] = f"{category[0]}000"  # many strings end in it
                 beads[:-1] = [bead if bead != beads[-1] else f"{category[0]}{size - 1:03d}" for bead in beads[:-1]]
-            turns = tuple(Turn(a, ("is next",), b) for a, b in zip(beads, beads[1:], strict=False))
+            turns = tuple(Turn(a, ("is next",), b) for a, b in pairwise(beads))
             test.append(Transaction(f"{category}.test.{i:04d}", category, turns))
     train = [Transaction(f"{t.category}.train.{n:04d}", t.category, t.turns) for n, t in enumerate(test[::4])]
     return _write(path, {"train": train, "dev": [], "test": test})
 
 
 def _write(path: Path, transactions: Mapping[str, Sequence[Transaction]]) -> Benchmark:
-    import json
-    from dataclasses import asdict
-
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-    from tiny import _IMAGES, _TRANSACTIONS
-
-    from mtbench.core.types import SPLITS, Gallery
-    from mtbench.data.benchmark import revision
-
     protocol = Protocol()
     images = {
         split: [
@@ -126,10 +122,10 @@ def submit(board: Board, run: Path, name: str, **meta: Any) -> Path:
 
 
 def open_beads(root: Path, benchmark: Benchmark, *, systems: int = 4, **opening: Any) -> Board:
-    """A board with some random systems: ``system-0`` and so on."""
+    """A board with some random systems: ``a-0`` and so on."""
     board = open_board(root / "boards", "beads", benchmark, Opening(title="Beads", **opening))
     for i in range(systems):
-        submit(board, write_trec(root / f"{i}.trec", random_lists(benchmark, i)), f"system-{i}")
+        submit(board, write_trec(root / f"{i}.trec", random_lists(benchmark, i)), f"a-{i}")
     return board
 
 
@@ -137,3 +133,11 @@ def copy_of(board: Board, folder: Path) -> Board:
     """The board in a folder of its own, to be tampered with."""
     shutil.copytree(board.folder.parent, folder / "boards", symlinks=True)
     return read_board(folder / "boards" / board.name)
+
+
+class Killer(type(Path())):  # type: ignore[misc]
+    """A folder that ends the process that looks at it, as a file would for which the reader is not prepared."""
+
+    def is_symlink(self) -> bool:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return True

@@ -60,14 +60,30 @@ def browser() -> Iterator[Any]:
 
 
 @contextmanager
-def opened(chromium: Any, path: Path, *, width: int, height: int) -> Iterator[Page]:
-    """A file in a new window; requests for anything else are refused, and noted."""
-    context = chromium.new_context(viewport={"width": width, "height": height}, offline=True)
+def opened(
+    chromium: Any,
+    path: Path,
+    *,
+    width: int,
+    height: int,
+    within: Path | None = None,
+    after: str = "",
+    **settings: Any,
+) -> Iterator[Page]:
+    """A file in a new window; requests for anything else are refused, and noted.
+
+    Args:
+        within: a folder whose other files the page may ask for as well.
+        after: what follows in the address, such as ``#part``.
+        settings: of the window, such as ``color_scheme="dark"`` and ``java_script_enabled=False``.
+    """
+    context = chromium.new_context(viewport={"width": width, "height": height}, offline=True, **settings)
     page = Page(context.new_page())
-    address = path.resolve().as_uri()
+    address = path.resolve().as_uri() + after
+    ours = ("data:image/", f"{within.resolve().as_uri()}/") if within else ("data:image/",)
 
     def route(call: Any) -> None:
-        if call.request.url in (address, "data:,") or call.request.url.startswith("data:image/"):
+        if call.request.url in (address, "data:,") or call.request.url.startswith(ours):
             call.continue_()
         else:
             page.problems.append(f"asks for {call.request.url}")

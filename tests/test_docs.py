@@ -31,7 +31,7 @@ def file_of_readme(name: str) -> str:
 @pytest.mark.parametrize("command", sorted(set(COMMANDS)))
 def test_every_command_of_the_readme_has_the_options_that_it_uses(command: str) -> None:
     words = shlex.split(command.partition(" | ")[0])
-    depth = 2 if words[0] == "build" else 1
+    depth = 2 if words[0] in ("build", "leaderboard") else 1
     shown = CliRunner().invoke(main, [*words[:depth], "--help"])
     assert shown.exit_code == 0, shown.output
     for option in [word for word in words if word.startswith("--")]:

@@ -13,11 +13,16 @@ import click
 from mtbench import __version__
 from mtbench.cli.audit import audit
 from mtbench.cli.build import build
+from mtbench.cli.chat import chat
 from mtbench.cli.check import check_model
 from mtbench.cli.compare import compare
 from mtbench.cli.evaluate import encode, evaluate, score
 from mtbench.cli.inspect import list_plugins, push, stats
+from mtbench.cli.leaderboard import leaderboard
 from mtbench.cli.report import report
+from mtbench.cli.simulate import simulate
+from mtbench.cli.study import study
+from mtbench.cli.submit import submit
 from mtbench.cli.sweep import sweep
 from mtbench.cli.train import train
 from mtbench.core.errors import MtbenchError
@@ -69,10 +74,15 @@ for command in (
     train,
     sweep,
     evaluate,
+    simulate,
     check_model,
     score,
     compare,
     report,
+    chat,
+    study,
+    submit,
+    leaderboard,
     list_plugins,
     push,
 ):

@@ -75,7 +75,7 @@ def audit(
     else:
         record["splits"] = count_leaks(parts)
         known = {split: " and ".join(names) for split, names in AGAINST.items()}
-    sets = {spec: _known(spec) for spec in pretraining}
+    sets = {spec: transactions_of(spec) for spec in pretraining}
     for spec, seen in sets.items():
         warn_if_strange(benchmark, seen, spec)
         held_out = {split: parts[split] for split in AGAINST}
@@ -92,7 +92,7 @@ def audit(
         click.echo("\n".join([*_lines(record, known), *([drawn] if drawn else [])]))
 
 
-def _known(spec: str) -> list[Transaction]:
+def transactions_of(spec: str) -> list[Transaction]:
     """The transactions of a pre-training set as it is typed: a benchmark folder, or BUILDER=RAW."""
     from mtbench.cli.build import builder_named
     from mtbench.data.pretraining import train_pairs, train_part

@@ -15,6 +15,8 @@ from mtbench.core.options import known_options, meanings
 from mtbench.core.registry import KINDS
 from mtbench.core.types import MAX_TURNS, MIN_TURNS
 
+BOARDS = "boards"
+"""Listed like a kind of plugin, and none: they are data."""
 REPORTED = ("statistics", "published", "audit", "faults", "notes", "proxies")
 
 
@@ -41,12 +43,19 @@ def stats(directory: Path, as_json: bool) -> None:
 @click.argument("kind", required=False)
 @click.argument("name", required=False)
 def list_plugins(kind: str | None, name: str | None) -> None:
-    """List builders, encoders, models, evaluators or simulators; or the options of the one called NAME.
+    """List builders, encoders, models, evaluators, simulators or boards; or the options of the one called NAME.
 
     For example: mtbench list models lstm
     """
+    if kind == BOARDS:
+        from mtbench.cli.leaderboard import overview_table
+        from mtbench.cli.shared import boards_in
+        from mtbench.leaderboard.overview import overview
+
+        click.echo(overview_table(overview(boards_in(Path("leaderboards")))))
+        return
     if kind is not None and kind not in KINDS:
-        raise unknown("kind of plugin", kind, KINDS)
+        raise unknown("kind of plugin", kind, [*KINDS, BOARDS])
     if kind == "builders" and name is not None:
         raise MtbenchError(f"the options of a builder are told by: mtbench build {name} --help")
     if kind is not None and name is not None:

@@ -14,6 +14,13 @@ DIR = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path)
 BENCHMARK = click.option(
     "--benchmark", required=True, type=click.Path(path_type=Path), help="Folder that `mtbench build` wrote."
 )
+ROOT = click.option(
+    "--root",
+    default=Path("leaderboards"),
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="The folder of the boards.",
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 SET = click.option("--set", "options", multiple=True, metavar="NAME=VALUE", help="An option of the plugin; repeatable.")
 SPLIT = click.option("--split", default="test", show_default=True, help="train, dev or test.")
@@ -22,6 +29,20 @@ SPLIT = click.option("--split", default="test", show_default=True, help="train, 
 def print_json(found: object) -> None:
     """Print for programs."""
     click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+
+
+def boards_in(root: Path) -> Path:
+    """``root`` itself, if there is such a folder.
+
+    Raises:
+        MtbenchError: there is none.
+    """
+    if not root.is_dir():
+        raise MtbenchError(
+            f"there is no folder {root.absolute()} to look for boards in. Go to the folder that holds leaderboards/, "
+            "or give another one with --root"
+        )
+    return root
 
 
 def options_of(options: Sequence[str]) -> dict[str, str]:

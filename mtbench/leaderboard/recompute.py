@@ -194,17 +194,28 @@ def differences(stated: Mapping[str, Any], found: Mapping[str, Any], where: str 
     """Every place where what is stated is not what was found, as ``place: stated, but the run gives found``."""
     wrong = []
     for name in sorted({*stated, *found}):
-        place = f"{where}.{name}" if where else name
-        one, two = stated.get(name), found.get(name)
+        shown = ascii(name)[1:-1][:60]
+        place = f"{where}.{shown}" if where else shown
+        one, two = stated.get(name, _NOTHING), found.get(name, _NOTHING)
         if isinstance(one, dict) and isinstance(two, dict):
             wrong += differences(one, two, place)
-        elif one != two or type(one) is not type(two):
+        elif not _same(one, two):
             wrong.append(f"{place} is {_short(one)}, but the run gives {_short(two)}")
     return wrong
 
 
+_NOTHING = object()
+
+
+def _same(one: Any, two: Any) -> bool:
+    """Equal and of one type, in lists too: 1, 1.0 and true are three things in JSON."""
+    if isinstance(one, list) and isinstance(two, list):
+        return len(one) == len(two) and all(map(_same, one, two))
+    return type(one) is type(two) and bool(one == two)
+
+
 def _short(value: Any) -> str:
-    return "nothing" if value is None else ascii(value)[:60]
+    return "nothing" if value is _NOTHING else ascii(value)[:60]
 
 
 def _mean(values: Floats) -> float:

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from mtbench.core.errors import MtbenchError
 from mtbench.core.files import atomic_file
 from mtbench.leaderboard.board import Board
-from mtbench.leaderboard.limits import check_name, read_toml
+from mtbench.leaderboard.limits import LONGEST_TEXT, check_name, odd_letters, read_toml
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,12 @@ def remove(board: Board, name: str, reason: str, date: str) -> None:
         raise MtbenchError(f"{folder} does not exist")
     if len(reason.split()) < 3:
         raise MtbenchError("give the reason in a sentence: it stays on the board")
+    if len(reason) > LONGEST_TEXT or (odd := odd_letters(reason, lines=True)):
+        raise MtbenchError(f"the reason {odd if len(reason) <= LONGEST_TEXT else 'is too long'}")
+    try:
+        datetime.date.fromisoformat(date)
+    except ValueError as error:
+        raise MtbenchError(f"{date!a} is no date such as 2026-01-31") from error
     rows = [*read_removed(board).values(), Removed(name, date, reason)]
     text = tomli_w.dumps({"removed": [asdict(row) for row in rows]})
     with atomic_file(board.folder / "removed.toml") as temporary:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from mtbench.leaderboard.board import Board
 from mtbench.leaderboard.description import Description
-from mtbench.leaderboard.recompute import Recomputed
+from mtbench.leaderboard.recompute import DIGITS, Recomputed
 
 Fault = tuple[str, str]
 """Where, and what."""
 
-_DIGITS = 3
+_LEAST = 3
 """A claim of 0.2 is taken as 0.200: TOML does not keep zeros."""
 
 
@@ -70,7 +70,7 @@ def _claims(claims: Mapping[str, float], measures: Mapping[str, float]) -> list[
     """A claim must be what was found, rounded to the digits that it has."""
     wrong = []
     for name, claim in claims.items():
-        digits = max(_DIGITS, len(repr(float(claim)).partition(".")[2]))
+        digits = min(DIGITS, max(_LEAST, len(repr(float(claim)).partition(".")[2])))  # scores have no more
         found = measures.get(name)
         if found is None:
             wrong.append((f"claims.{name}", f"the board has no {name}"))

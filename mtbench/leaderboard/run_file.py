@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mtbench.core.errors import MtbenchError, Problems
@@ -114,7 +115,10 @@ def _against(a: tuple[str, float, float], b: tuple[str, float, float]) -> bool:
 
 
 def _run(lists: list[list[tuple[str, float]]], depth: int) -> Run:
-    """The first ``depth`` of each list, and the rest of a tie group that began where measures still look."""
+    """The first ``depth`` of each list, and the rest of a tie group that began where measures still look.
+
+    After such a group stands one candidate more, which tells that the group is whole.
+    """
     reads = max(int(name[2:]) for name in MEASURES if name.startswith("R@"))
     images: list[str] = []
     steps: list[int] = []
@@ -122,12 +126,16 @@ def _run(lists: list[list[tuple[str, float]]], depth: int) -> Run:
     for listed in lists:
         step, begins = 0, 0
         for place, (image, score) in enumerate(listed):
+            whole = False
             if place and score < listed[place - 1][1]:
+                whole = place >= depth and begins < reads
                 step, begins = step - 1, place
-            if place >= depth and (begins >= reads or place >= DEEPEST * 10):
+            if place >= depth and not whole and (begins >= reads or place >= DEEPEST * 10):
                 break
             images.append(image)
             steps.append(step)
+            if whole:
+                break
         ends.append(len(images))
     return Run(np.array(images, dtype=object), np.array(steps, np.int64), np.array(ends, np.int64))
 
@@ -145,7 +153,7 @@ def check_shape(run: Run, board: Board, problems: Problems) -> None:
         if len(listed) < min(board.depth, board.size(category)):
             short.append(f"{name} has {len(listed)}")
         if len(set(listed)) < len(listed):
-            twice = next(image for i, image in enumerate(listed) if image in listed[:i])
+            twice = next(a for a, b in pairwise(sorted(listed)) if a == b)
             problems.add(name, f"image {_told(twice)} a second time")
         for image in listed:
             key = (category, image)
@@ -198,6 +206,9 @@ def read_run_file(path: Path, board: Board) -> Run:
         with pq.ParquetFile(path, memory_map=False) as file:
             _check_plan(file, path)
             table = file.read(columns=_SCHEMA.names, use_threads=False)
+        if table.num_rows > MOST_ROWS or table.nbytes > MOST_UNPACKED:  # whatever it says of itself
+            raise MtbenchError(f"{path} unpacks to {table.num_rows:,} rows and {table.nbytes:,} bytes")
+        table.validate(full=True)  # text that is no UTF-8, columns that end early
     except MemoryError as error:
         raise MtbenchError(f"{path} needs more memory than a run may") from error
     except (OSError, ValueError, pa.ArrowException) as error:
@@ -224,7 +235,7 @@ def _strict(table: Any, path: Path, board: Board) -> Run:
     problems, sealed = Problems(path), board.sealed
     if any(column.null_count for column in table.columns):
         raise MtbenchError(f"{path} has empty cells")
-    longest = max((pa.compute.max(pa.compute.binary_length(table.column(i))).as_py() or 0 for i in (0, 1)), default=0)
+    longest = max(pc.max(pc.binary_length(table.column(i))).as_py() or 0 for i in (0, 1))
     if longest > LONGEST_ID:
         raise MtbenchError(f"{path} has an id of {longest:,} bytes; at most {LONGEST_ID}")
     names, images = (np.array(table.column(i).to_pylist(), dtype=object) for i in (0, 1))
@@ -244,11 +255,11 @@ def _strict(table: Any, path: Path, board: Board) -> Run:
         problems.add("rank", "must count 1, 2, 3 ... within each transaction")
     if not (np.isfinite(scores).all() and (steps[first] == 0).all() and np.isin(falls[~first], (0.0, -1.0)).all()):
         problems.add("score", "must be 0 for the best of each transaction and go down by 0 or 1; submit writes it so")
+    if (depths > DEEPEST * 10).any():
+        problems.add("depth", f"a ranking of {int(depths.max()):,} candidates; at most {DEEPEST * 10:,}")
     problems.raise_if_any()
     run = Run(images, steps.astype(np.int64), ends)
     check_shape(run, board, problems)
-    if (depths > DEEPEST * 10).any():
-        problems.add("depth", f"a ranking of {int(depths.max()):,} candidates; at most {DEEPEST * 10:,}")
     problems.raise_if_any()
     return run
 

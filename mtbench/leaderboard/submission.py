@@ -20,7 +20,7 @@ from mtbench.core.errors import MtbenchError, Problems
 from mtbench.core.files import atomic_folder, file_sha256
 from mtbench.leaderboard.board import Board
 from mtbench.leaderboard.description import Description, described
-from mtbench.leaderboard.limits import check_name, read_plain, read_toml
+from mtbench.leaderboard.limits import MOST_BRACKETS, check_name, nesting, read_plain, read_toml
 from mtbench.leaderboard.recompute import Recomputed
 from mtbench.leaderboard.run_file import Run, write_run_file
 
@@ -101,7 +101,10 @@ def read_submission(folder: Path, board: Board) -> Submission:
 
 def _scores(path: Path, problems: Problems) -> dict[str, Any]:
     try:
-        found = json.loads(read_plain(path, MOST_JSON), parse_constant=_no_constant)
+        text = read_plain(path, MOST_JSON).decode("utf-8")
+        if nesting(text) > MOST_BRACKETS:
+            raise ValueError(f"more than {MOST_BRACKETS} brackets within each other")
+        found = json.loads(text, parse_constant=_no_constant)
         if not isinstance(found, dict):
             raise ValueError("must be an object")
         return found

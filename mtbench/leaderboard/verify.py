@@ -9,7 +9,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
@@ -18,11 +19,12 @@ from typing import Any, TypeAlias
 
 import pyarrow.parquet as pq
 
-from mtbench.core.errors import SHOWN, MtbenchError
+from mtbench.chains.leakage import leaks
+from mtbench.core.errors import SHOWN, MtbenchError, unknown
 from mtbench.core.files import file_sha256
 from mtbench.data.benchmark import Benchmark
-from mtbench.leaderboard.board import Board, boards, read_board
-from mtbench.leaderboard.opening import sealed_tables
+from mtbench.leaderboard.board import LEAK, Board, boards, read_board
+from mtbench.leaderboard.opening import OWN, sealed_tables
 from mtbench.leaderboard.recompute import Recomputed, differences, recompute, scores_of
 from mtbench.leaderboard.removed import read_removed
 from mtbench.leaderboard.rules import faults
@@ -32,8 +34,10 @@ from mtbench.leaderboard.submission import Submission, folders, read_submission
 
 MEMORY = 3 << 30
 """Bytes that a worker may ask for beyond what it begins with, where the system can hold it to that."""
-_AT_ONCE, _FEW = 10, 4
-"""Submissions whose intervals are drawn together; fewer than so many are not worth a process."""
+_AT_ONCE = 10
+"""Submissions whose intervals are drawn together."""
+_LONGEST = 2_000
+"""Letters of a fault."""
 
 Job: TypeAlias = tuple[Path, Path]
 """The folder of a board, and that of a submission."""
@@ -49,8 +53,17 @@ class Fault:
     submission: str
     what: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "what", _safe(self.what))
+
     def __str__(self) -> str:
         return f"{'/'.join(filter(None, (self.board, self.submission)))}: {self.what}"
+
+
+def _safe(text: str) -> str:
+    """One line that can be printed: what a stranger wrote moves no cursor and turns no text around."""
+    line = "; ".join(part.strip() for part in text.splitlines())
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line[:_LONGEST])
 
 
 @dataclass
@@ -88,7 +101,7 @@ def verify(
         progress: show a bar on stderr.
 
     Raises:
-        MtbenchError: there are no boards; anything that is wrong with one is a `Fault` instead.
+        MtbenchError: there are no boards, or none of a name that was given; what is wrong with one is a `Fault`.
     """
     from tqdm import tqdm
 
@@ -103,6 +116,7 @@ def verify(
     heads: dict[str, dict[str, Heads]] = {}
     variants: dict[str, dict[str, str]] = {}
     labels = {board.folder: _label(board) for board in chosen}
+    there = {_label(board): {path.name for path in folders(board)} | _gone(board) for board in chosen}
     bar = tqdm(total=len(jobs_of), unit="submission", disable=not progress, leave=False)
     for (folder, path), checked in zip(jobs_of, _checked(jobs_of, jobs), strict=True):
         bar.update()
@@ -114,6 +128,9 @@ def verify(
             variants.setdefault(label, {})[path.name] = checked.variant_of
     bar.close()
     for label, runs in heads.items():
+        for one, other in variants[label].items():
+            if other and other not in there[label]:
+                found.faults.append(Fault(label, one, f"variant_of: the board has no submission {other}"))
         for one, two, share in undeclared(alike(runs), variants[label]):
             what = (
                 f"{share:.1%} of its first ten images are those of {two}: the same system under two names? If it is a "
@@ -135,6 +152,10 @@ def _readable(root: Path, names: Sequence[str], found: Verified) -> Iterator[Boa
     paths = sorted(root.glob("*/board.toml")) if root.is_dir() else []
     if not paths:
         boards(root)  # raises what to do
+    known = [path.parent.name for path in paths]
+    for name in names:
+        if name not in known:
+            raise unknown("board", name, known)
     for path in paths:
         if names and path.parent.name not in names:
             continue
@@ -142,7 +163,7 @@ def _readable(root: Path, names: Sequence[str], found: Verified) -> Iterator[Boa
             try:
                 yield read_board(one)
             except MtbenchError as error:
-                found.faults.append(Fault(str(one.relative_to(root)), "", str(error)))
+                found.faults.append(Fault(ascii(str(one.relative_to(root)))[1:-1], "", str(error)))
 
 
 def _board_faults(board: Board, benchmarks: Sequence[Benchmark]) -> list[str]:
@@ -152,22 +173,36 @@ def _board_faults(board: Board, benchmarks: Sequence[Benchmark]) -> list[str]:
         for path in sorted(board.folder.iterdir())
         if path.name not in BOARD_FILES or path.is_symlink()
     ]
+    shelf = board.folder / "versions"
+    wrong += [
+        f"versions/{ascii(path.name)[1:-1][:80]} is no earlier version"
+        for path in (sorted(shelf.iterdir()) if shelf.is_dir() else ())
+        if not path.name.isdecimal() or path.is_symlink() or not (path / "board.toml").is_file()
+    ]
     try:
         removed = read_removed(board)
         wrong += [f"{name} stands and is in removed.toml" for name in removed if (board.submissions / name).exists()]
         if len(board.sealed) != board.benchmark["n"]:
             wrong.append(f"board.toml says {board.benchmark['n']:,} transactions, and there are {len(board.sealed):,}")
-    except MtbenchError as error:
-        wrong.append(str(error))
+    except Exception as error:  # a board is text from outside too
+        wrong.append(_reason(error))
     lower: dict[str, str] = {}
     for path in folders(board):
         if other := lower.get(path.name.lower()):
             wrong.append(f"{path.name!a} and {other!a} are one name on some file systems")
         lower[path.name.lower()] = path.name
     for benchmark in benchmarks:
-        if benchmark.revision == board.benchmark["revision"]:
-            wrong += _against(board, benchmark)
+        try:
+            if benchmark.revision == board.benchmark["revision"]:
+                wrong += _against(board, benchmark)
+        except Exception as error:
+            wrong.append(f"cannot be compared with {benchmark.path}: {_reason(error)}")
     return wrong
+
+
+def _reason(error: Exception) -> str:
+    """What an error says; of one that nobody foresaw, its kind as well."""
+    return str(error) if isinstance(error, MtbenchError) else f"{type(error).__name__}: {error}"
 
 
 def _against(board: Board, benchmark: Benchmark) -> list[str]:
@@ -180,7 +215,24 @@ def _against(board: Board, benchmark: Benchmark) -> list[str]:
         gallery = benchmark.gallery("test", row["category"])
         if (gallery.sha256, len(gallery)) != (row["sha256"], row["images"]):
             wrong.append(f"the gallery {row['category']} is not that of {benchmark.path}")
+    if dict(board.protocol) != asdict(benchmark.protocol):
+        wrong.append(f"the protocol is not that of {benchmark.path}")
+    ranked = set(board.sealed.ids)
+    transactions = [t for t in benchmark.transactions("test") if t.transaction_id in ranked]
+    for known in board.training:
+        if known.data in OWN:
+            count = sum(leak[LEAK] for leak in leaks(transactions, benchmark.transactions(known.data)))
+            if (known.leaks, known.of) != (count, len(transactions)):
+                wrong.append(f"training data {known.data} has a pair of {count:,} transactions, not of {known.leaks:,}")
     return wrong
+
+
+def _gone(board: Board) -> set[str]:
+    """Names of what was removed; none where nobody can read them, which is a fault already."""
+    try:
+        return set(read_removed(board))
+    except MtbenchError:
+        return set()
 
 
 @dataclass(frozen=True)
@@ -193,7 +245,7 @@ class _Checked:
 def _checked(jobs_of: Sequence[Job], jobs: int) -> Iterator[_Checked]:
     """Every submission checked, in order."""
     chunks = [list(group) for group in _chunks(jobs_of)]
-    if jobs < 1 or len(jobs_of) < _FEW:
+    if jobs < 1:
         for chunk in chunks:
             yield from _check(chunk, limited=False)
         return
@@ -206,7 +258,7 @@ def _checked(jobs_of: Sequence[Job], jobs: int) -> Iterator[_Checked]:
         for chunk in chunks[done:]:
             for job in chunk:
                 try:
-                    yield from next(iter(_parallel(2, [[job]])))
+                    yield from next(iter(_parallel(1, [[job]])))
                 except BrokenProcessPool:
                     yield _Checked(["kills the process that reads it; it is no honest submission"])
 
@@ -214,7 +266,9 @@ def _checked(jobs_of: Sequence[Job], jobs: int) -> Iterator[_Checked]:
 def _parallel(jobs: int, chunks: Sequence[Sequence[Job]]) -> Iterator[list[_Checked]]:
     from joblib import Parallel, delayed
 
-    yield from Parallel(n_jobs=jobs, return_as="generator")(delayed(_check)(chunk) for chunk in chunks)
+    # joblib takes one job for this very process, so that one job is two of which one waits.
+    pool = Parallel(n_jobs=max(2, jobs), pre_dispatch=1 if jobs == 1 else "2 * n_jobs", return_as="generator")
+    yield from pool(delayed(_check)(chunk) for chunk in chunks)
 
 
 def _chunks(jobs_of: Sequence[Job]) -> Iterator[list[Job]]:
@@ -224,43 +278,51 @@ def _chunks(jobs_of: Sequence[Job]) -> Iterator[list[Job]]:
         yield from (rows[i : i + _AT_ONCE] for i in range(0, len(rows), _AT_ONCE))
 
 
-def _limit_memory() -> None:
-    """Hold this process to `MEMORY` more than it has; where the system has no such limit, go on without."""
+@contextmanager
+def _limit_memory() -> Iterator[None]:
+    """Hold this process to `MEMORY` more than it has; where the system has no such limit, go on without.
+
+    Only for a while: a worker of joblib may be asked for something else later.
+    """
     if sys.platform != "linux":
+        yield
         return
     import resource
 
-    if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
-        return
-    now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY, now + MEMORY))
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    most = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (most if soft == resource.RLIM_INFINITY else min(most, soft), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 @lru_cache(maxsize=4)
-def _board(folder: Path) -> Board:
+def _board(folder: Path, sha256: str) -> Board:
+    """A board, kept while its text is the same: workers live longer than one verification."""
     return read_board(folder)
 
 
 def _check(chunk: Sequence[Job], *, limited: bool = True) -> list[_Checked]:
     """Submissions of one board: files, words, rankings and scores."""
-    if limited:
-        _limit_memory()
-    board = _board(chunk[0][0])
-    checked: list[_Checked | None] = []
-    good: list[tuple[Submission, Run, Recomputed]] = []
-    for _, folder in chunk:
-        try:
-            submission = read_submission(folder, board)
-            run = read_run_file(submission.run, board)
-            good.append((submission, run, recompute(run, board)))
-            checked.append(None)
-        except MtbenchError as error:
-            checked.append(_Checked([_one_line(str(error), folder)]))
-        except MemoryError:
-            checked.append(_Checked(["needs more memory to be read than a submission may"]))
-    scores = scores_of([found for _, _, found in good]) if good else []
-    judged = iter([_judged(*one, score) for one, score in zip(good, scores, strict=True)])
-    return [next(judged) if one is None else one for one in checked]
+    with _limit_memory() if limited else nullcontext():
+        checked: list[_Checked | None] = []
+        good: list[tuple[Submission, Run, Recomputed]] = []
+        for home, folder in chunk:
+            try:
+                board = _board(home, file_sha256(home / "board.toml"))
+                submission = read_submission(folder, board)
+                run = read_run_file(submission.run, board)
+                good.append((submission, run, recompute(run, board)))
+                checked.append(None)
+            except MemoryError:
+                checked.append(_Checked(["needs more memory to be read than a submission may"]))
+            except Exception as error:  # what nobody foresaw is refused too, and the others are read
+                checked.append(_Checked([_reason(error).replace(f"{folder}/", "").replace(f"{folder}: ", "")]))
+        scores = scores_of([found for _, _, found in good]) if good else []
+        judged = iter([_judged(*one, score) for one, score in zip(good, scores, strict=True)])
+        return [next(judged) if one is None else one for one in checked]
 
 
 def _judged(submission: Submission, run: Run, found: Recomputed, scores: Mapping[str, Any]) -> _Checked:
@@ -284,37 +346,43 @@ def _about(about: Mapping[str, Any], board: Board, run: Path) -> list[str]:
     ]
 
 
-def _one_line(text: str, folder: Path) -> str:
-    return "; ".join(line.strip() for line in text.replace(f"{folder}/", "").replace(f"{folder}: ", "").splitlines())
-
-
 def _changed(root: Path, base: Path) -> list[Fault]:
     """What was changed of what stood: boards, and submissions that are not removed with a reason."""
     wrong = []
     for old in boards(base):
-        label = _label(old)
-        now = root / old.folder.relative_to(base)
-        if not (now / "board.toml").is_file() or read_board(now).version != old.version:
-            now = root / old.name / "versions" / str(old.version)  # a new version was opened
-        if not (now / "board.toml").is_file():
-            wrong.append(Fault(label, "", "the board stood before and is gone"))
+        try:
+            wrong += _changed_of(old, root, base)
+        except (MtbenchError, OSError) as error:
+            wrong.append(Fault(_label(old), "", f"cannot be compared with what stood: {error}"))
+    return wrong
+
+
+def _changed_of(old: Board, root: Path, base: Path) -> list[Fault]:
+    """The same for one board."""
+    wrong = []
+    label = _label(old)
+    now = root / old.folder.relative_to(base)
+    if not (now / "board.toml").is_file() or read_board(now).version != old.version:
+        now = root / old.name / "versions" / str(old.version)  # a new version was opened
+    if not (now / "board.toml").is_file():
+        wrong.append(Fault(label, "", "the board stood before and is gone"))
+        return wrong
+    for name in ("board.toml", *old.files):
+        if (now / name).read_bytes() != (old.folder / name).read_bytes():
+            wrong.append(Fault(label, "", f"{name} was changed: a board changes by a new version alone"))
+    new = read_board(now)
+    removed = read_removed(new)
+    for path in folders(old):
+        there = new.submissions / path.name
+        if not there.is_dir():
+            if path.name not in removed:
+                wrong.append(Fault(label, path.name, "was removed, and removed.toml gives no reason"))
             continue
-        for name in ("board.toml", *old.files):
-            if (now / name).read_bytes() != (old.folder / name).read_bytes():
-                wrong.append(Fault(label, "", f"{name} was changed: a board changes by a new version alone"))
-        new = read_board(now)
-        removed = read_removed(new)
-        for path in folders(old):
-            there = new.submissions / path.name
-            if not there.is_dir():
-                if path.name not in removed:
-                    wrong.append(Fault(label, path.name, "was removed, and removed.toml gives no reason"))
-                continue
-            if _bytes(there) != _bytes(path):
-                wrong.append(Fault(label, path.name, "was edited: a submission never changes; submit under a new name"))
-        for name, reason in read_removed(old).items():
-            if removed.get(name) != reason:
-                wrong.append(Fault(label, name, "the reason of its removal was changed"))
+        if _bytes(there) != _bytes(path):
+            wrong.append(Fault(label, path.name, "was edited: a submission never changes; submit under a new name"))
+    for name, reason in read_removed(old).items():
+        if removed.get(name) != reason:
+            wrong.append(Fault(label, name, "the reason of its removal was changed"))
     return wrong
 
 

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol, TypeAlias
@@ -81,6 +81,7 @@ class Catalogue:
         self._images = images
         self._open = features
         self._used: set[str] = set()
+        self._unnoted = truth
         self._truth = self._noted(truth)
 
     @cached_property
@@ -120,6 +121,21 @@ class Catalogue:
         """What has stood for the images so far: ``none``, or one of `PROXIES`, or several joined by ``+``."""
         used = {part for name in self._used for part in name.split("+")}
         return "+".join(sorted(used, key=PROXIES.index)) or "none"  # "caption+attributes", as features call it
+
+    def part(self, image_ids: Iterable[str]) -> Catalogue:
+        """A catalogue of some images alone, which keeps notes of its own: for a user who talks with the model."""
+        images = {image: self._images[image] for image in sorted({*image_ids} - {BLANK})}
+
+        def truth() -> Truth | None:
+            known = self._unnoted() if self._unnoted else None
+            return known and Truth({image: known.attributes[image] for image in images}, {})
+
+        return Catalogue(images, words=self.words, features=lambda: self.features, joiner=self.joiner, truth=truth)
+
+    @property
+    def images(self) -> Mapping[str, Image]:
+        """Every image by id. Who looks at one asks for it by `image`, `text` or `attributes`, which take note."""
+        return self._images
 
     def image(self, image_id: str) -> Image:
         """The record of an image: caption, attribute words, path of the file."""

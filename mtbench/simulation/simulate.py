@@ -134,6 +134,8 @@ def talker(
     )
     world = world_of(benchmark, catalogue, split=settings.split)
     learned: dict[str, Any] = {}
+    if hasattr(speaker, "keeps"):  # what is learned is learned once
+        speaker.keeps = benchmark.path / "simulators"
     if hasattr(speaker, "learn"):
         with blame(plugin):
             learned = plain(speaker.learn(world), "`learn`")

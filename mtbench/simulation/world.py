@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from mtbench.core.errors import MtbenchError
+from mtbench.core.types import Turn
 from mtbench.data.benchmark import Benchmark
-from mtbench.models.protocol import Catalogue
+from mtbench.data.truth import Truth
+from mtbench.models.protocol import Catalogue, Fold
 from mtbench.simulation.protocol import World
 
 
@@ -28,3 +33,34 @@ def world_of(benchmark: Benchmark, catalogue: Catalogue, *, split: str = "test")
         joiner=benchmark.protocol.joiner,
         galleries={category: g.image_ids for (part, category), g in benchmark.galleries.items() if part == split},
     )
+
+
+def training_world(train: Fold, dev: Fold, catalogue: Catalogue, *, galleries: Fold) -> World:
+    """What users may know who talk with a model that learns: the images of a fold, and what was said in training.
+
+    Args:
+        train: the training part.
+        dev: what a user who learns may choose on; only said of images, as that of a `World`.
+        catalogue: of the model; what users look up in theirs is not noted in it.
+        galleries: whose candidates are searched. Of other images, but for those that annotators spoke of in training,
+            a user knows nothing.
+    """
+    turns, dev_turns = list(_turns(train)), list(_turns(dev))
+    candidates = {category: gallery.image_ids for category, gallery in galleries.galleries.items()}
+    spoken_of = [image for _, turn in (*turns, *dev_turns) for image in (turn.reference, turn.target)]
+    known = catalogue.part([*(image for images in candidates.values() for image in images), *spoken_of])
+
+    def truth() -> Truth | None:
+        try:
+            return known.truth
+        except MtbenchError:  # nothing is known for certain
+            return None
+
+    return World(known.images, known, turns, dev_turns, truth=truth, joiner=catalogue.joiner, galleries=candidates)
+
+
+def _turns(fold: Fold) -> Iterator[tuple[str, Turn]]:
+    """Every turn with its category."""
+    for history, targets in zip(fold.histories, fold.targets, strict=True):
+        for reference, text, target in zip(history.references, history.feedback, targets, strict=True):
+            yield history.category, Turn(reference, (text,), target)

@@ -133,6 +133,7 @@ def train(
             **{"precision": loop.precision, "device": loop.device.partition(":")[0], "torch": torch.__version__},
         },
         "library_sha256": library_sha256(*LEARNS_WITH),
+        **model.depends_on(),
     }
     key = json_sha256(known_by)
     path = out / f"{name}-seed{settings.seed}-{key[:8]}"

@@ -123,6 +123,10 @@ class Learned:
         """What is learned, one thing after the other. Calls `build` first."""
         raise NotImplementedError
 
+    def depends_on(self) -> Mapping[str, str]:
+        """What a training depends on beside data, options and `mtbench.models`: hashes by name."""
+        return {}
+
     def fit(self, train: Fold, dev: Fold, catalogue: Catalogue) -> Mapping[str, Any]:
         """Train, and keep nothing on disk; `mtbench train` makes a checkpoint instead."""
         return summary(self.trainer().run(self.phases(train, dev, catalogue)))

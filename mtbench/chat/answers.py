@@ -1,0 +1,111 @@
+"""What a system answers in a dialogue: the images it finds, and where the wanted one stands after every turn."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from mtbench.core.errors import MtbenchError
+from mtbench.core.source import blame
+from mtbench.core.types import History
+from mtbench.evaluation.ranker import Ranker
+from mtbench.evaluation.ready import Ready
+
+logger = logging.getLogger(__name__)
+
+TOP = 10
+LONGEST_REASON = 300
+
+Place: TypeAlias = str
+"""Where an image stands: ``3``, ``3-5`` of those that score the same, ``shown`` once it was on the table, ``-``."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer.
+
+    Attributes:
+        name: of the system.
+        images: the best that the dialogue has not shown yet.
+        places: of the wanted image after every turn; empty where none is wanted.
+        candidates: how many images were ranked after the last turn.
+        milliseconds: that it took.
+        problem: why there is no answer.
+    """
+
+    name: str
+    images: tuple[str, ...] = ()
+    places: tuple[Place, ...] = ()
+    candidates: int = 0
+    milliseconds: float = 0.0
+    problem: str = ""
+
+
+class Answerer:
+    """A system that answers one dialogue at a time, and survives its own mistakes.
+
+    Args:
+        system: what is asked.
+        name: to call it by.
+    """
+
+    def __init__(self, system: Ready, name: str = "") -> None:
+        self.system = system
+        self.name = name or short(system.asked.name)
+        self._ranker: Ranker = system.ranker()
+        self._lock = threading.Lock()  # models keep indices and caches, and know nothing of threads
+
+    def warm_up(self) -> str:
+        """Embed the galleries now; what went wrong, if anything did: the page says it again."""
+        said = "show me something else"
+        first = [History(name, (g.image_ids[0],), (said,)) for name, g in self.system.galleries.items()]
+        return next((problem for problem in (self.answer(one).problem for one in first) if problem), "")
+
+    def answer(self, history: History, target: str | None = None) -> Answer:
+        """The answer to a dialogue of at least one turn; never an exception."""
+        start = time.perf_counter()
+        try:
+            with self._lock, blame(self.system.asked.plugin):
+                images, places, candidates = self._ask(history, target)
+        except (Exception, SystemExit) as error:
+            if not isinstance(error, MtbenchError):
+                logger.warning("%s failed", self.name, exc_info=True)
+            return Answer(self.name, problem=_reason(error))
+        return Answer(self.name, images, places, candidates, 1000 * (time.perf_counter() - start))
+
+    def _ask(self, history: History, target: str | None) -> tuple[tuple[str, ...], tuple[Place, ...], int]:
+        """One call for all turns if an image is wanted, else for the last one."""
+        asked = [history] if target is None else [history.first(n + 1) for n in range(len(history))]
+        depth = TOP + len(set(history.references))
+        found = self._ranker.ask(asked, [[target or ""]] * len(asked), depth=depth)
+        _, ranks = found[history.category]
+        assert ranks.top is not None  # a depth was asked for
+        gallery = self.system.galleries[history.category].image_ids
+        head = [gallery[k] for k in ranks.top[-1] if k >= 0]
+        images = tuple(image for image in head if image not in history.references)[:TOP]
+        above, equal, of = ranks.excluded.greater, ranks.excluded.equal, ranks.excluded.candidates
+        if target is None:
+            return images, (), int(of[-1])
+        places = [
+            "shown" if target in one.references else _place(int(above[n]), int(equal[n])) for n, one in enumerate(asked)
+        ]
+        return images, tuple(places), int(of[-1])
+
+
+def short(name: str) -> str:
+    """The name of a system without the folders of its file."""
+    return name.replace("\\", "/").rstrip("/").rpartition("/")[2] or name
+
+
+def _place(above: int, equal: int) -> Place:
+    if equal == 0:
+        return "-"
+    return f"{above + 1:,}" if equal == 1 else f"{above + 1:,}-{above + equal:,}"
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error) if isinstance(error, MtbenchError) else f"{type(error).__name__}: {error}".rstrip(": ")
+    return text if len(text) <= LONGEST_REASON else text[:LONGEST_REASON] + " ..."

@@ -1,0 +1,172 @@
+"""The pages: one for a moment of a dialogue, one to pick an image from, and the steps between them as forms.
+
+A step is a POST that answers with the address of the next moment, so that reload and the back button do no harm.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+import jinja2
+from flask import Flask, Response, abort, redirect, render_template, request, url_for
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
+
+from mtbench.chat.answers import TOP, Answerer
+from mtbench.chat.dialogue import LONGEST, Dialogue
+from mtbench.chat.guard import guard
+from mtbench.chat.pictures import Pictures
+from mtbench.chat.save import Saver
+from mtbench.chat.store import Store
+from mtbench.chat.view import view
+from mtbench.core.errors import MtbenchError
+from mtbench.core.types import Gallery
+from mtbench.data.benchmark import Benchmark
+
+PER_PAGE = 48
+
+Page: TypeAlias = str | AnyResponse | tuple[str, int]
+
+
+class Pages:
+    """The pages of one benchmark and one or two systems.
+
+    Args:
+        benchmark: what is talked about.
+        answerers: who answers, the first of them chooses the next image unless the person does.
+        saver: where dialogues are kept.
+    """
+
+    def __init__(self, benchmark: Benchmark, answerers: Sequence[Answerer], saver: Saver) -> None:
+        self.benchmark = benchmark
+        self.answerers = answerers
+        self.saver = saver
+        self.galleries: Mapping[str, Gallery] = answerers[0].system.galleries
+        self.members = {name: frozenset(gallery.image_ids) for name, gallery in self.galleries.items()}
+        self.pictures = Pictures(benchmark)
+        self.store = Store()
+
+    def begin(self) -> Page:
+        """A new dialogue about a random image."""
+        category = request.args.get("category") or next(iter(self.galleries))
+        if category not in self.galleries:
+            abort(404, "There is no such category.")
+        return self._go(Dialogue(category, now=self._any(category)))
+
+    def show(self, moment: str) -> Page:
+        """A moment of a dialogue."""
+        return self._page(moment, self._dialogue(moment))
+
+    def pick(self, moment: str, purpose: str) -> Page:
+        """All images of the gallery, to pick the first one or the wanted one from."""
+        dialogue = self._dialogue(moment)
+        if purpose not in ("first", "target"):
+            abort(404)
+        query = request.args.get("q", "")[:LONGEST]
+        found = list(self.pictures.search(query, self.galleries[dialogue.category].image_ids))
+        pages = max(1, -(-len(found) // PER_PAGE))
+        page = min(max(1, request.args.get("page", 1, int)), pages)
+        shown = self.pictures.cards(found[(page - 1) * PER_PAGE : page * PER_PAGE])
+        return render_template(
+            "pick.html", moment=moment, purpose=purpose, query=query, n=len(found), cards=shown, page=page, pages=pages
+        )
+
+    def step(self, moment: str, action: str) -> Page:
+        """One step; what cannot be done is said on the page, which stays as it was."""
+        steps: Mapping[str, Callable[[Dialogue], Dialogue]] = {
+            "say": lambda d: d.say(self._image(d), request.form.get("text", "")),
+            "choose": lambda d: d.choose(self._image(d)),
+            "first": lambda d: Dialogue(d.category, now=self._image(d), target=d.target),
+            "another": lambda d: Dialogue(d.category, now=self._any(d.category, but=d.now), target=d.target),
+            "target": lambda d: d.aim(self._image(d)),
+            "no-target": lambda d: d.aim(None),
+            "drop": lambda d: d.drop(_turn()),
+            "earlier": lambda d: d.move(_turn(), -1),
+            "later": lambda d: d.move(_turn(), 1),
+            "back": lambda d: d.back(_turn()),
+            "save": lambda d: replace(d, saved=self.saver.save(d, moment)),
+        }
+        if action not in steps:
+            abort(404)
+        if request.method == "GET":  # the address of a step that went wrong, reloaded
+            return redirect(url_for("show", moment=moment), 303)
+        dialogue = self._dialogue(moment)
+        try:
+            return self._go(steps[action](dialogue))
+        except MtbenchError as error:
+            typed = request.form.get("text", dialogue.draft)
+            return self._page(moment, replace(dialogue, draft=typed), problem=str(error)), 422
+
+    def picture(self) -> Page:
+        """The pixels of an image."""
+        found = self.pictures.jpeg(request.args.get("id", ""))
+        if found is None:
+            abort(404)
+        return Response(found, mimetype="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+
+    def error(self, error: HTTPException) -> Page:
+        """What went wrong, in a few words."""
+        text = {413: "That was too long to read.", 404: "There is no such page."}.get(error.code or 500)
+        said = error.description if error.code in (403, 404, 410) and error.description else ""
+        own = said if said and not said.startswith("The requested URL") else text
+        return render_template("message.html", text=own or "Something went wrong here."), error.code or 500
+
+    def _page(self, moment: str, dialogue: Dialogue, problem: str = "") -> str:
+        shown = view(dialogue, self.answerers, self.pictures, len(self.galleries[dialogue.category]))
+        saved_to = str(self.saver.path)
+        return render_template(
+            "dialogue.html", moment=moment, dialogue=dialogue, view=shown, problem=problem, saved_to=saved_to
+        )
+
+    def _go(self, dialogue: Dialogue) -> AnyResponse:
+        return redirect(url_for("show", moment=self.store.put(dialogue)), 303)
+
+    def _dialogue(self, moment: str) -> Dialogue:
+        found = self.store.get(moment)
+        if found is None:
+            abort(410, "This dialogue is no longer here: it ended with the server, or it is too long ago.")
+        return found
+
+    def _image(self, dialogue: Dialogue) -> str:
+        """The image that a form names, of this gallery."""
+        image = request.form.get("image", "")
+        if image not in self.members[dialogue.category]:
+            raise MtbenchError("There is no such image here.")
+        return image
+
+    def _any(self, category: str, but: str | None = None) -> str:
+        images = self.galleries[category].image_ids
+        return random.choice([image for image in images if image != but] or images)
+
+
+def create_app(
+    benchmark: Benchmark, answerers: Sequence[Answerer], saver: Saver, *, hosts: frozenset[str] | None
+) -> Flask:
+    """The application; ``hosts`` as `guard` takes them."""
+    pages = Pages(benchmark, answerers, saver)
+    app = Flask("mtbench.chat")
+    app.jinja_env.autoescape = True
+    app.jinja_env.undefined = jinja2.StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals.update(
+        name=benchmark.name,
+        names=[a.name for a in answerers],
+        categories=list(pages.galleries),
+        longest=LONGEST,
+        top=TOP,
+    )
+    app.add_url_rule("/", "begin", pages.begin)
+    app.add_url_rule("/picture", "picture", pages.picture)
+    app.add_url_rule("/d/<moment>", "show", pages.show)
+    app.add_url_rule("/d/<moment>/pick/<purpose>", "pick", pages.pick)
+    app.add_url_rule("/d/<moment>/<action>", "step", pages.step, methods=["GET", "POST"])
+    app.register_error_handler(HTTPException, pages.error)
+    guard(app, hosts)
+    return app
+
+
+def _turn() -> int:
+    return request.form.get("turn", 0, int)

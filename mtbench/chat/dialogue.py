@@ -1,0 +1,118 @@
+"""The state of a dialogue: turns, the image on the table, the image wanted. It is never changed, only followed.
+
+>>> d = Dialogue("shoes", now="a").say("a", "is red").say("b", "has laces")
+>>> d.move(2, -1).history.feedback
+('has laces', 'is red')
+>>> d.drop(1).history.references
+('b',)
+>>> d.back(2).now, d.back(2).draft
+('b', 'has laces')
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from mtbench.core.errors import MtbenchError
+from mtbench.core.types import History
+
+LONGEST = 500
+"""Letters of one feedback."""
+
+MOST_TURNS = 20
+
+
+class Said(NamedTuple):
+    """One turn: the image on the table, and what was said of it."""
+
+    image: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Dialogue:
+    """A dialogue at one moment.
+
+    Attributes:
+        category: whose gallery is searched.
+        now: the image on the table; None for the best that is found.
+        turns: what was said so far, oldest first.
+        target: the image that is wanted, once the person said which.
+        draft: text to begin the next turn with.
+        saved: the name under which just this dialogue was saved.
+    """
+
+    category: str
+    now: str | None = None
+    turns: tuple[Said, ...] = ()
+    target: str | None = None
+    draft: str = ""
+    saved: str = ""
+
+    @property
+    def history(self) -> History:
+        """What a model sees: never the target."""
+        return History(self.category, tuple(t.image for t in self.turns), tuple(t.text for t in self.turns))
+
+    def say(self, image: str, text: str) -> Dialogue:
+        """One more turn. Then the best image that is found lies on the table.
+
+        Raises:
+            MtbenchError: nothing was said, too much of it, or there are too many turns.
+        """
+        said = tidy(text)
+        if not said:
+            raise MtbenchError("Say in a few words what should be different.")
+        if len(said) > LONGEST:
+            raise MtbenchError(
+                f"That is {len(said):,} letters; up to {LONGEST} are heard. Say the most important part."
+            )
+        if len(self.turns) >= MOST_TURNS:
+            raise MtbenchError(f"A dialogue has {MOST_TURNS} turns at most. Drop one, or begin a new dialogue.")
+        return self._next(now=None, turns=(*self.turns, Said(image, said)))
+
+    def choose(self, image: str) -> Dialogue:
+        """Another image lies on the table: the next turn is about it."""
+        return self._next(now=image, draft=self.draft)
+
+    def drop(self, turn: int) -> Dialogue:
+        """Forget one turn; turns count from 1."""
+        at = self._at(turn)
+        left = self.turns[:at] + self.turns[at + 1 :]
+        return self._next(turns=left, now=None if left else self.turns[at].image)
+
+    def move(self, turn: int, by: int) -> Dialogue:
+        """Say a turn earlier (-1) or later (1)."""
+        at, to = self._at(turn), self._at(turn + by)
+        turns = [*self.turns[:at], *self.turns[at + 1 :]]
+        turns.insert(to, self.turns[at])
+        return self._next(turns=tuple(turns), now=None)
+
+    def back(self, turn: int) -> Dialogue:
+        """The moment before a turn was said: its image on the table, its words in the box."""
+        at = self._at(turn)
+        return self._next(turns=self.turns[:at], now=self.turns[at].image, draft=self.turns[at].text)
+
+    def aim(self, target: str | None) -> Dialogue:
+        """This is the image that is wanted; None for no longer."""
+        return self._next(target=target, draft=self.draft)
+
+    def _next(self, **changes: object) -> Dialogue:
+        return replace(self, **{"draft": "", "saved": "", **changes})  # type: ignore[arg-type]
+
+    def _at(self, turn: int) -> int:
+        if not 1 <= turn <= len(self.turns):
+            raise MtbenchError(f"There is no turn {turn} here; this dialogue has {len(self.turns)}.")
+        return turn - 1
+
+
+def tidy(text: str) -> str:
+    """One line without signs that cannot be seen; the joiners of emoji and of scripts stay."""
+    seen = "".join(
+        letter if letter.isspace() or unicodedata.category(letter) not in ("Cc", "Cs", "Cn") else " " for letter in text
+    )
+    kept = " ".join(seen.split())
+    invisible = all(unicodedata.category(letter) in ("Cf", "Mn", "Zs") for letter in kept)
+    return "" if invisible else kept

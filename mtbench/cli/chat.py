@@ -1,0 +1,84 @@
+"""The command that serves a page to talk to a model."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from mtbench.cli.shared import SET, SPLIT, options_of
+
+
+@click.command()
+@click.argument("model", required=False)
+@click.argument("model2", required=False)
+@click.option(
+    "--benchmark",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder that `mtbench build` wrote. [default: a small shoebox, drawn on first use]",
+)
+@click.option("--features", help="Features that `mtbench encode` made. [default: the checkpoint's, else tfidf]")
+@click.option("--words", help="caption, attributes or caption+attributes. [default: all there are]")
+@SPLIT
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
+@click.option("--public", is_flag=True, help="Let other machines in; there is no password.")
+@click.option("--port", type=click.IntRange(0, 65535), help="0: any free one. [default: 8000, or any free one]")
+@click.option(
+    "--out",
+    default=Path("chat"),
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Folder for the dialogues that you save.",
+)
+@SET
+@click.option("--no-browser", is_flag=True, help="Do not open the page.")
+def chat(
+    model: str | None,
+    model2: str | None,
+    benchmark: Path | None,
+    features: str | None,
+    words: str | None,
+    split: str,
+    host: str,
+    public: bool,
+    port: int | None,
+    out: Path,
+    options: Sequence[str],
+    no_browser: bool,
+) -> None:
+    """Talk to a model on a web page: say turn by turn what should be different, and see what it finds.
+
+    MODEL and MODEL2, side by side, are what `mtbench evaluate` takes. Without any, BM25 answers.
+    """
+    from mtbench.features.needs import need
+
+    need("flask", extra="chat")
+    from mtbench.chat.serve import ChatSettings, prepare
+
+    settings = ChatSettings(
+        models=[name for name in (model, model2) if name],
+        benchmark=benchmark,
+        features=features,
+        words=words,
+        split=split,
+        options=options_of(options),
+        host=host,
+        port=port,
+        public=public,
+        out=out,
+    )
+    served = prepare(settings, progress=sys.stderr.isatty())
+    for problem in served.problems:
+        click.echo(f"note: {problem}", err=True)
+    click.echo(f"{served.about}\n\n  {served.url}\n\nDialogues that you save go to {served.saved_to}. Ctrl-C ends.")
+    if not no_browser:
+        click.launch(served.url)
+    try:
+        served.server.serve_forever()
+    except KeyboardInterrupt:
+        click.echo("")
+    finally:
+        served.server.server_close()

@@ -1,0 +1,169 @@
+"""``mtbench simulate``: models talk with simulated users."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mtbench.cli.shared import BENCHMARK, JSON, SET, SPLIT, options_of, print_json
+from mtbench.cli.tables import table
+from mtbench.core.errors import MtbenchError
+from mtbench.core.text import points, points_range
+
+
+@click.command(
+    epilog="""\b
+Three to start with:
+  mtbench simulate random bm25 --benchmark shoebox
+  mtbench simulate bm25 --benchmark shoebox --simulator attributes --simulator-set n=1
+  mtbench simulate rocchio ewma bm25 --benchmark shoebox --simulator relevance --simulator template --picture turns.svg
+"""
+)
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+@BENCHMARK
+@click.option(
+    "--simulator",
+    "simulators",
+    multiple=True,
+    default=["template"],
+    show_default=True,
+    help="The user; see `mtbench list simulators`, or file.py:Class. Repeatable.",
+)
+@click.option("--turns", type=int, default=5, show_default=True, help="The longest dialogue.")
+@click.option("--dialogues", type=int, default=1000, show_default=True, help="How many, over all categories.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of first images, targets, users and intervals.")
+@click.option("--patience", type=float, default=1.0, show_default=True, help="The chance to go on after each turn.")
+@click.option(
+    "--change-of-mind",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="The chance, at each turn after the first, to want another image instead.",
+)
+@click.option("--features", help="Features for the model; A+B joins. [default: the checkpoint's, else tfidf]")
+@click.option("--words", help="caption, attributes or caption+attributes, for the model. [default: all there are]")
+@SPLIT
+@SET
+@click.option(
+    "--simulator-set", "user_options", multiple=True, metavar="NAME=VALUE", help="An option of the user; repeatable."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder. [default: simulations in the benchmark]")
+@click.option("--picture", type=click.Path(path_type=Path), help="Draw the percentile after each turn: .svg or .png.")
+@JSON
+def simulate(
+    models: Sequence[str],
+    benchmark: Path,
+    simulators: Sequence[str],
+    turns: int,
+    dialogues: int,
+    seed: int,
+    patience: float,
+    change_of_mind: float,
+    features: str | None,
+    words: str | None,
+    split: str,
+    options: Sequence[str],
+    user_options: Sequence[str],
+    out: Path | None,
+    picture: Path | None,
+    as_json: bool,
+) -> None:
+    """Let models show images to simulated users, and see how many turns they need to find what is wanted.
+
+    All models meet the same users: the same targets, the same first images. MODEL is a registered name, your own class
+    (path/to/file.py:Class) or a checkpoint that `mtbench train` made.
+    """
+    from mtbench.data.benchmark import load
+    from mtbench.evaluation.pictures import check_picture
+    from mtbench.simulation.dialogue import Manner
+    from mtbench.simulation.order import order
+    from mtbench.simulation.picture import draw
+    from mtbench.simulation.simulate import SimulateSettings
+    from mtbench.simulation.simulate import simulate as run
+
+    if seed < 0:
+        raise MtbenchError(f"--seed must be 0 or more, not {seed}")
+    if picture is not None:
+        check_picture(picture)
+    manner = Manner(turns, patience, change_of_mind, seed)
+    loaded = load(benchmark)
+    folder = out or benchmark / "simulations"
+    asked, told = options_of(options), options_of(user_options)
+    users = list(dict.fromkeys(simulators))
+    records: list[dict[str, Any]] = []
+    try:
+        for user in users:
+            settings = SimulateSettings(user, dialogues, manner, split, features, words, asked, told)
+            for name in models:
+                records.append(run(name, loaded, folder, settings, progress=sys.stderr.isatty()))
+    finally:  # what is done is shown, even if the next model fails
+        if records and not as_json:
+            click.echo(simulation_table(records))
+    agreement = order(records) if len(users) > 1 and len(models) > 1 else None
+    if picture is not None:
+        draw(records, picture)
+    if as_json:
+        print_json({"simulations": records, "order": agreement})
+        return
+    if agreement:
+        click.echo(f"\n{_agreement(agreement)}")
+    click.echo(f"\nDialogues and records are in {folder}" + (f", the picture is {picture}" if picture else ""))
+
+
+def simulation_table(records: Sequence[Mapping[str, Any]]) -> str:
+    """Models and users under each other: where the target stands after each turn, and how soon it is found."""
+    first = records[0]
+    turns = len(first["rows"])
+    images = sum(gallery["images"] for gallery in first["galleries"].values())
+    within = first["turns_to_success"]["within"]
+    headers = ["model", "simulator", "proxy", *(f"turn {turn + 1}" for turn in range(turns)), "95% interval"]
+    headers += [f"hits@{within}", "95% interval", "turns", "found"]
+    rows = []
+    for record in records:
+        last, median = record["rows"][-1], record["turns_to_success"]["median"]
+        rows.append(
+            [
+                record["model"].rpartition(":")[2] + " LEAK" * any(t["leak"]["marked"] for t in record["trained"]),
+                record["simulator"]["name"].rpartition(":")[2],
+                record["proxy"],
+                *(points(row["percentile"]) for row in record["rows"]),
+                points_range(*last["percentile interval"]),
+                points(last[f"hits@{within}"]),
+                points_range(*last[f"hits@{within} interval"]),
+                f"> {turns}" if median is None else f"{median:g}",
+                points(record["found"]),
+            ]
+        )
+    manner = "".join(
+        f"; {what} {first[name]:g}"
+        for name, what, usual in (("patience", "patience", 1), ("change_of_mind", "change of mind", 0))
+        if first[name] != usual
+    )
+    lines = [
+        f"{first['benchmark']}, revision {first['revision'][:12]}, {first['split']}: {first['n']:,} dialogues of up to "
+        f"{turns} turns, seed {first['seed']}{manner}",
+        f"gallery of {images:,} images, those shown left out; in %, expected over ties; intervals: bootstrap over "
+        "targets",
+        "",
+        table(rows, headers),
+        "",
+        "turn 1, ...: rank percentile of the target after each turn; the interval is that of the last one. "
+        f"hits@{within}: within",
+        f"the first {within} after any turn. turns: median until then, > {turns} if it is not so soon. found: share of "
+        "targets shown.",
+    ]
+    if any(record["split"] != "test" for record in records):
+        lines.append(f"The {first['split']} part is one that models learn from or choose their options on.")
+    return "\n".join(lines)
+
+
+def _agreement(found: Mapping[str, Any]) -> str:
+    rows = [[*pair["simulators"], "-" if pair["tau"] is None else f"{pair['tau']:.2f}"] for pair in found["pairs"]]
+    text = table(rows, ["one user", "another", "tau"], left=True)
+    return f"Do users agree on the order of models? Kendall's tau of their {found['measure']}:\n\n{text}\n\n" + (
+        f"tau: {found['note']}"
+    )

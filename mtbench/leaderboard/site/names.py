@@ -1,0 +1,38 @@
+"""Where each page lies. A submission may be called anything, ``index`` and ``compare`` included."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from mtbench.core.errors import MtbenchError
+from mtbench.leaderboard.board import Board
+
+ASSETS = "_site"
+"""The folder of style and scripts; no board is called so, for names begin with a letter or digit."""
+OURS = frozenset({"index", "compare", "board", "texts"})
+"""Pages and data files of a board that are not a submission's."""
+_ROOT = frozenset({"index.html", "boards.json"})
+
+
+def file_of(submission: str) -> str:
+    """What the files of a submission are called, without their suffix; no two are called alike."""
+    return f"_{submission}" if submission in OURS else submission
+
+
+def folder_of(board: Board) -> PurePosixPath:
+    """The folder of a board's pages, seen from the first page.
+
+    Raises:
+        MtbenchError: it is called as a file that the site has at its root.
+    """
+    if board.name in _ROOT:
+        raise MtbenchError(
+            f"a board cannot be called {board.name}: the site has a file of that name; rename {board.folder}"
+        )
+    newest = PurePosixPath(board.name)
+    return newest if board.folder.parent.name != "versions" else newest / "versions" / board.folder.name
+
+
+def up(folder: PurePosixPath) -> str:
+    """The way from a folder back to the first page: ``../`` as often as needed."""
+    return "../" * len(folder.parts)

@@ -1,0 +1,144 @@
+"""The galleries that a model talks about in training and on dev, with the simulated user, and the words of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from mtbench.core.errors import MtbenchError
+from mtbench.core.options import construct
+from mtbench.core.registry import SIMULATORS
+from mtbench.core.source import blame
+from mtbench.models.learning.dialogues import Stage, Talk, draw, hold, percentile
+from mtbench.models.learning.trainer import draw_seed
+from mtbench.models.learning.vocabulary import Vocabulary
+from mtbench.models.nets.dialog_manager import Network
+from mtbench.models.protocol import Catalogue, Fold
+from mtbench.simulation.protocol import Simulator, World
+from mtbench.simulation.world import training_world
+
+HEARD = 4096
+"""Situations in which the user is listened to before training, to learn the words."""
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Where a model learns, and where it is judged.
+
+    Attributes:
+        train, dev: a stage for each gallery with two images or more; dev may have none.
+        words: that have a token.
+    """
+
+    train: tuple[Stage, ...]
+    dev: tuple[Stage, ...]
+    words: tuple[str, ...]
+
+    @property
+    def features(self) -> int:
+        """The size of the vectors."""
+        return self.train[0].features.shape[1]
+
+    @torch.no_grad()
+    def scores(self, net: Network, dialogues: int, turns: int) -> Mapping[str, float]:
+        """On dev, macro: ``mean``, the rank percentile over all turns; ``R@5`` after the last. The same users always.
+
+        Args:
+            net: the model.
+            dialogues: so many in all, about.
+            turns: of each.
+        """
+        found = []
+        for number, stage in enumerate(self.dev):
+            rng, n = np.random.default_rng(draw_seed("dev", number)), -(-dialogues // len(self.dev))
+            (openings,) = draw([len(stage.image_ids)], n, rng, batch=n, turns=0, others=0)
+            ranks, sizes = hold(net, stage, net.gallery(stage.features), Talk.of(openings), turns)
+            found.append((percentile(ranks, sizes).mean(), (ranks[:, -1] <= 5).float().mean()))
+        mean, recall = (float(torch.stack(part).mean()) for part in zip(*found, strict=True))
+        return {"mean": mean, "R@5": recall}
+
+
+def simulator_of(name: str, options: str) -> Simulator:
+    """A registered simulator.
+
+    Args:
+        name: its name.
+        options: such as ``n=3,seed=1``.
+
+    Raises:
+        MtbenchError: it is not registered, or does not take these options.
+    """
+    if name not in SIMULATORS.names():
+        raise MtbenchError(f"simulator {name!r} is not registered. There are: {', '.join(SIMULATORS.names())}")
+    pairs = [part.partition("=") for part in options.split(",") if part.strip()]
+    if not all(equals for _, equals, _ in pairs):
+        raise MtbenchError(f"simulator_options must be NAME=VALUE,NAME=VALUE, not {options!r}")
+    typed = {key.strip(): value.strip() for key, _, value in pairs}
+    found: Simulator = construct(SIMULATORS.get(name), typed, what=f"simulator {name!r}")
+    return found
+
+
+def stages_of(
+    train: Fold,
+    dev: Fold,
+    catalogue: Catalogue,
+    simulator: Simulator,
+    *,
+    words: Sequence[str] | None = None,
+    device: str = "cpu",
+) -> Stages:
+    """Galleries and user of both parts. A user who learns does so now, from the training part.
+
+    Args:
+        train, dev: the parts.
+        catalogue: vectors of the images.
+        simulator: who talks.
+        words: that have a token; None for those of the training texts and of what the user says here.
+        device: where the vectors go.
+
+    Raises:
+        MtbenchError: no gallery of the train part has two images, or the user cannot speak here.
+    """
+    world = training_world(train, dev, catalogue, galleries=train)
+    learn: Any = getattr(simulator, "learn", None)
+    if learn is not None:
+        with blame(type(simulator)):
+            learn(world)
+    plain = Vocabulary(())
+    own = _stages(train, catalogue, simulator, world, plain, device)
+    if not own:
+        raise MtbenchError("no gallery of the train part has two images to talk about")
+    if words is None:
+        written = [text for history in train.histories for text in history.feedback]
+        words = Vocabulary.of([*written, *_heard(own)]).words
+    known = Vocabulary(words)
+    there = training_world(train, dev, catalogue, galleries=dev)
+    return Stages(
+        tuple(_stages(train, catalogue, simulator, world, known, device)),
+        tuple(_stages(dev, catalogue, simulator, there, known, device)),
+        known.words,
+    )
+
+
+def _stages(
+    fold: Fold, catalogue: Catalogue, simulator: Simulator, world: World, vocabulary: Vocabulary, device: str
+) -> list[Stage]:
+    found = []
+    for category in sorted(fold.galleries):
+        images = fold.galleries[category].image_ids
+        if len(images) >= 2:
+            features = torch.from_numpy(np.asarray(catalogue.image_features(images))).to(device)
+            found.append(Stage(category, images, features, simulator, world, vocabulary))
+    return found
+
+
+def _heard(stages: Sequence[Stage]) -> list[str]:
+    """What the user says of random images."""
+    rng = np.random.default_rng(draw_seed("heard"))
+    batches = draw([len(stage.image_ids) for stage in stages], HEARD, rng, batch=256, turns=0, others=0)
+    talks = [Talk.of(openings).answer(stages[openings.stage]) for openings in batches]
+    return [said[0] for talk in talks for said in talk.said]

@@ -1,0 +1,131 @@
+"""The questions of a study, and who sees what where: all of it follows from the seed and a participant's number.
+
+A question is a transaction and the images that some models put first. The place of each model turns with the question
+and the participant by a Latin square, so that each model stands in each place equally often: over the questions of
+one participant, and over the participants of one question.
+
+>>> [places(turn, participant, 2) for participant in (0, 1) for turn in (0, 1)]
+[(0, 1), (1, 0), (1, 0), (0, 1)]
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mtbench.core.files import json_sha256
+
+PAIRWISE, THREE_WAY = "pairwise", "three-way"
+WAYS = (PAIRWISE, THREE_WAY)
+
+SQUARES = {
+    2: ((0, 1), (1, 0)),
+    3: ((0, 1, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0), (1, 0, 2), (0, 2, 1)),
+}
+"""Rows by number of candidates. Of three, each half is a Latin square, and both together are every order there is."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of one transaction.
+
+    Attributes:
+        transaction_id: the dialogue.
+        cluster: what the transaction is one piece of evidence with (`mtbench.evaluation.study`).
+        models: which ones are asked about, by their place in `Design.names`.
+        images: what each of them put first, by id.
+    """
+
+    transaction_id: str
+    cluster: str
+    models: tuple[int, ...]
+    images: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Design:
+    """All that a study is made of, apart from answers.
+
+    Attributes:
+        names, keys: of the models and their results.
+        way: one of `WAYS`.
+        seed: of the draw and the orders.
+        asked: how many questions were wished for.
+        questions: those that there are.
+        about: benchmark, revision, split.
+        transactions: how many there are to draw from.
+        counts: transactions whose first images are ``different``, and those left out by reason, summed over the pairs.
+        tied: by name, on how many questions a second candidate had the same score as the first.
+    """
+
+    names: tuple[str, ...]
+    keys: tuple[str, ...]
+    way: str
+    seed: int
+    asked: int
+    questions: tuple[Question, ...]
+    about: Mapping[str, Any]
+    transactions: int
+    counts: Mapping[str, int]
+    tied: Mapping[str, int]
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """What makes a study this one and no other, in parts that an error can name."""
+        return {
+            "results": json_sha256(list(self.keys)),
+            "benchmark": f"{self.about['revision']} {self.about['split']}",
+            "kind of choice": self.way,
+            "seed": str(self.seed),
+            "number of questions": str(self.asked),
+            "questions drawn (were image files added or removed?)": json_sha256([asdict(q) for q in self.questions]),
+        }
+
+    @property
+    def identity(self) -> str:
+        """Hash of `parts`."""
+        return json_sha256(self.parts)
+
+    def order(self, participant: int) -> list[int]:
+        """The questions in a participant's own order."""
+
+        def key(question: int) -> bytes:
+            return hashlib.sha256(f"{self.seed}\t{participant}\t{question}".encode()).digest()
+
+        return sorted(range(len(self.questions)), key=key)
+
+    def shown(self, question: int, participant: int) -> tuple[int, ...]:
+        """The models of a question from left to right, as places in its ``models``."""
+        models = self.questions[question].models
+        turn = sum(other.models == models for other in self.questions[:question])
+        return places(turn, participant, len(models))
+
+    def to_json(self) -> dict[str, Any]:
+        """For the file of answers."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Design:
+        """What `to_json` made."""
+        questions = tuple(
+            Question(q["transaction_id"], q["cluster"], tuple(q["models"]), tuple(q["images"]))
+            for q in found["questions"]
+        )
+        return cls(
+            **{
+                **found,
+                "questions": questions,
+                "names": tuple(found["names"]),
+                "keys": tuple(found["keys"]),
+            }
+        )
+
+
+def places(turn: int, participant: int, candidates: int) -> tuple[int, ...]:
+    """Which candidate stands in which place, for the ``turn``-th question of its kind."""
+    rows = SQUARES[candidates]
+    row = (turn + participant) % candidates
+    half = (turn // candidates + participant // candidates) % (len(rows) // candidates)
+    return rows[row + candidates * half]

@@ -1,0 +1,186 @@
+"""The answers in one SQLite file: a row per answer, written at once, and kept whatever happens to the process.
+
+The file knows which study it is of, and no other may write into it. Of a participant it knows a number and a hash of
+the code: nobody who has the file can go on as somebody else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtbench.core.errors import MtbenchError
+from mtbench.study.design import Design
+
+SCHEMA_VERSION = 1
+APPLICATION = 0x6D746273
+"""``mtbs``, in the header of the file: what is no study is not written into."""
+
+LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
+"""Of codes: none that looks like another. 16 of 31 letters are 79 bits."""
+
+_SCHEMA = """
+CREATE TABLE study (identity TEXT NOT NULL, parts TEXT NOT NULL, design TEXT NOT NULL, began REAL NOT NULL);
+CREATE TABLE participant (
+    number INTEGER PRIMARY KEY, code TEXT NOT NULL UNIQUE, consented REAL NOT NULL, question INTEGER, shown REAL);
+CREATE TABLE answer (
+    participant INTEGER NOT NULL REFERENCES participant (number), question INTEGER NOT NULL, choice INTEGER,
+    seconds REAL, shown TEXT NOT NULL, answered REAL NOT NULL, UNIQUE (participant, question));
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One choice.
+
+    Attributes:
+        participant: number, from 0.
+        question: place in `Design.questions`.
+        choice: the model taken, as its place in the question's ``models``; None for "neither / cannot tell".
+        seconds: since the question was last shown; None where that is not known.
+        shown: the models from left to right, as `Design.shown`.
+    """
+
+    participant: int
+    question: int
+    choice: int | None
+    seconds: float | None
+    shown: tuple[int, ...]
+
+
+class Store:
+    """The file of one study.
+
+    Args:
+        path: the file; made where there is none.
+        design: of the study; None to read whatever the file is of.
+
+    Raises:
+        MtbenchError: no such file, one of another study, or no study at all.
+    """
+
+    def __init__(self, path: Path, design: Design | None = None) -> None:
+        self.path = path
+        if design is None and not path.is_file():
+            raise MtbenchError(f"there is no file {path}; mtbench study serve makes it")
+        try:
+            if design is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._begin(design)
+            self.design = self._read(design)
+        except (sqlite3.Error, OSError, ValueError, KeyError, TypeError) as error:
+            raise MtbenchError(f"{path} cannot be used as the file of a study: {error}") from error
+
+    def new_participant(self) -> tuple[int, str]:
+        """The number and the code of somebody who has consented."""
+        code = "-".join("".join(secrets.choice(LETTERS) for _ in range(4)) for _ in range(4))
+        with self._open() as database:
+            numbered = "INSERT INTO participant (number, code, consented) SELECT COALESCE(MAX(number) + 1, 0), ?, ? "
+            row = database.execute(numbered + "FROM participant", (_hash(code), time.time()))
+            return int(row.lastrowid or 0), code
+
+    def participant(self, code: str) -> int | None:
+        """The number of a participant; None if nobody has that code."""
+        with self._open() as database:
+            row = database.execute("SELECT number FROM participant WHERE code = ?", (_hash(code),)).fetchone()
+        return None if row is None else int(row[0])
+
+    def showing(self, participant: int, question: int) -> None:
+        """Note that a question is before somebody's eyes from now on."""
+        with self._open() as database:
+            change = "UPDATE participant SET question = ?, shown = ? WHERE number = ?"
+            database.execute(change, (question, time.time(), participant))
+
+    def answer(self, participant: int, question: int, choice: int | None, shown: Sequence[int]) -> bool:
+        """Keep an answer; the first one stands. Says whether this was it."""
+        now = time.time()
+        with self._open() as database:
+            last = "SELECT shown FROM participant WHERE number = ? AND question = ?"
+            since = database.execute(last, (participant, question)).fetchone()
+            seconds = None if since is None else max(0.0, now - since[0])
+            row = (participant, question, choice, seconds, json.dumps(list(shown)), now)
+            return database.execute("INSERT OR IGNORE INTO answer VALUES (?, ?, ?, ?, ?, ?)", row).rowcount == 1
+
+    def answers(self, participant: int | None = None) -> list[Answer]:
+        """All answers, or those of one participant, in the order of participants and questions."""
+        sql = "SELECT participant, question, choice, seconds, shown FROM answer"
+        where, values = ("", ()) if participant is None else (" WHERE participant = ?", (participant,))
+        with self._open(read_only=participant is None) as database:
+            rows = database.execute(f"{sql}{where} ORDER BY participant, question", values).fetchall()
+        return [Answer(who, what, choice, took, tuple(json.loads(shown))) for who, what, choice, took, shown in rows]
+
+    def participants(self) -> int:
+        """How many have consented."""
+        with self._open(read_only=True) as database:
+            return int(database.execute("SELECT COUNT(*) FROM participant").fetchone()[0])
+
+    def _begin(self, design: Design) -> None:
+        if self.path.is_file() and self.path.stat().st_size:
+            with self._open(read_only=True) as database:  # before a setting is changed in what is not ours
+                tables = database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
+                if tables and database.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
+                    raise MtbenchError(f"{self.path} is a database of something else; give another file as --out")
+        with self._open() as database:
+            database.execute("BEGIN IMMEDIATE")  # two servers that start at once
+            if database.execute("PRAGMA application_id").fetchone()[0] == APPLICATION:
+                return
+            for statement in filter(str.strip, _SCHEMA.split(";")):
+                database.execute(statement)
+            row = (design.identity, json.dumps(design.parts), json.dumps(design.to_json()), time.time())
+            database.execute("INSERT INTO study VALUES (?, ?, ?, ?)", row)
+            database.execute(f"PRAGMA application_id = {APPLICATION}")
+            database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _read(self, design: Design | None) -> Design:
+        with self._open(read_only=design is None) as database:
+            if database.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
+                raise MtbenchError(f"{self.path} is no file of mtbench study serve")
+            version = database.execute("PRAGMA user_version").fetchone()[0]
+            if version != SCHEMA_VERSION:
+                raise MtbenchError(f"{self.path} has schema version {version}; this mtbench reads {SCHEMA_VERSION}")
+            identity, parts, text = database.execute("SELECT identity, parts, design FROM study").fetchone()
+        if design is not None and identity != design.identity:
+            old, new = json.loads(parts), design.parts
+            others = ", ".join(name for name in new if old.get(name) != new[name])
+            raise MtbenchError(
+                f"{self.path} holds the answers of another study: other {others}. Start it as before, or give a new "
+                "file as --out"
+            )
+        return Design.from_json(json.loads(text))
+
+    @contextmanager
+    def _open(self, *, read_only: bool = False) -> Iterator[sqlite3.Connection]:
+        """A connection of its own, committed at the end: threads and processes share the file, and nothing else."""
+        with closing(self._connect(read_only=read_only)) as database, database:
+            yield database
+
+    def _connect(self, *, read_only: bool) -> sqlite3.Connection:
+        if not read_only:
+            database = sqlite3.connect(self.path, timeout=20)
+            for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+                database.execute(f"PRAGMA {setting}")
+            return database
+        log = self.path.with_name(f"{self.path.name}-wal")
+        # A folder that cannot be written into allows the latter alone, which would not see answers in the log.
+        for more in ("mode=ro", *(() if log.exists() and log.stat().st_size else ("mode=ro&immutable=1",))):
+            database = sqlite3.connect(f"{self.path.resolve().as_uri()}?{more}", uri=True, timeout=20)
+            try:
+                database.execute("SELECT 1 FROM sqlite_master").fetchone()
+                return database
+            except sqlite3.OperationalError as error:
+                database.close()
+                failed = error
+        raise failed
+
+
+def _hash(code: str) -> str:
+    """Of a code as people type it: case, blanks and dashes play no part."""
+    plain = "".join(letter for letter in code.lower() if letter.isalnum())
+    return hashlib.sha256(plain.encode()).hexdigest()

@@ -1,0 +1,150 @@
+"""What each model put first, and which transactions people can be asked about at all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mtbench.core.errors import MtbenchError
+from mtbench.evaluation.comparison.comparable import Result
+from mtbench.study.design import PAIRWISE, Design, Question
+
+Look = Callable[[str], "Hashable | None"]
+"""What people see of an image by id; None where there is nothing to see. Two that look alike are one choice."""
+
+
+@dataclass(frozen=True)
+class Tops:
+    """The first image of each transaction, in one result.
+
+    Attributes:
+        first: by transaction.
+        tied: transactions whose second candidate has the same score, so that the first is one of several.
+    """
+
+    first: Mapping[str, str]
+    tied: frozenset[str]
+
+
+def read_tops(folder: Path) -> Tops:
+    """The first images of a result, from the run that was written.
+
+    Raises:
+        MtbenchError: there is no such file, or it is not what `mtbench evaluate` writes.
+    """
+    path = folder / "run.parquet"
+    columns = ["transaction_id", "image_id", "rank", "score"]
+    try:
+        rows = pq.read_table(path, columns=columns, filters=[("rank", "<=", 2)]).to_pylist()
+        ranked = {(str(row["transaction_id"]), int(row["rank"])): row for row in rows}
+        first = {name: str(row["image_id"]) for (name, rank), row in ranked.items() if rank == 1}
+        tied = {name for name in first if (name, 2) in ranked and ranked[name, 2]["score"] == ranked[name, 1]["score"]}
+    except (OSError, ValueError, TypeError, KeyError, pa.ArrowException) as error:
+        what = "is not as mtbench evaluate writes it" if path.exists() else "is not there"
+        raise MtbenchError(f"{path} {what}; remove the folder and evaluate again") from error
+    return Tops(first, frozenset(tied))
+
+
+def draw(
+    results: Sequence[Result],
+    tops: Sequence[Tops],
+    look: Look,
+    about: Mapping[str, Any],
+    *,
+    names: Sequence[str],
+    count: int = 50,
+    seed: int = 0,
+    way: str,
+) -> Design:
+    """Draw the questions: with pairwise choices the pairs of models take turns.
+
+    A transaction is drawn at most once while others are left, in the order of a hash of seed and id.
+
+    Args:
+        results, tops, names: of the models, in one order.
+        look: see `Look`. What is drawn and then cannot be shown is left out, and counted.
+        about: benchmark, revision and split, kept with the design.
+        count: how many questions.
+        seed: of the draw, and of every participant's order.
+        way: one of `mtbench.study.design.WAYS`.
+
+    Raises:
+        MtbenchError: there is nothing to ask.
+    """
+    models = range(len(results))
+    groups = list(combinations(models, 2)) if way == PAIRWISE else [tuple(models)]
+    clusters = dict(zip(map(str, results[0].values.ids), map(str, results[0].values.clusters), strict=True))
+    order = sorted(clusters, key=lambda name: hashlib.sha256(f"{seed}\t{name}".encode()).digest())
+    counts: Counter[str] = Counter()
+    streams = [_askable(group, order, tops, look, counts) for group in groups]
+    used: set[str] = set()
+    waiting: list[list[Question]] = [[] for _ in groups]
+    drawn: list[list[Question]] = [[] for _ in groups]
+    while sum(map(len, drawn)) < count:
+        before = sum(map(len, drawn))
+        for at, (group, stream) in enumerate(zip(groups, streams, strict=True)):
+            if sum(map(len, drawn)) == count:
+                break
+            for name, images in stream:
+                question = Question(name, clusters[name], group, images)
+                if name not in used:
+                    used.add(name)
+                    drawn[at].append(question)
+                    break
+                waiting[at].append(question)
+            else:
+                if waiting[at]:
+                    drawn[at].append(waiting[at].pop(0))
+        if sum(map(len, drawn)) == before:
+            break
+    turns = range(max(map(len, drawn), default=0))
+    questions = tuple(of[turn] for turn in turns for of in drawn if turn < len(of))
+    if not questions:
+        raise MtbenchError(
+            "nothing to ask: on every transaction the first images of these models are the same, look the same, or "
+            f"cannot be shown ({', '.join(f'{n:,} {why}' for why, n in sorted(counts.items())) or 'no rankings'})"
+        )
+    tied = {
+        names[model]: sum(q.transaction_id in tops[model].tied for q in questions if model in q.models)
+        for model in models
+    }
+    keys = [str(result.record["key"]) for result in results]
+    return Design(
+        tuple(names), tuple(keys), way, seed, count, questions, dict(about), len(clusters), dict(counts), tied
+    )
+
+
+def _askable(
+    group: Sequence[int], order: Sequence[str], tops: Sequence[Tops], look: Look, counts: Counter[str]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The transactions on which a group of models put different images first, and images that can be shown."""
+    differ = []
+    for name in order:
+        images = tuple(tops[model].first.get(name, "") for model in group)
+        if not all(images):
+            counts["not ranked"] += 1
+        elif len(set(images)) < len(images):
+            counts["same image first"] += 1
+        else:
+            differ.append((name, images))
+    counts["different"] += len(differ)
+
+    def asked() -> Iterator[tuple[str, tuple[str, ...]]]:
+        for name, images in differ:
+            looks = [look(image) for image in images]
+            if None in looks or len({isinstance(one, str) for one in looks}) > 1:
+                counts["cannot be shown"] += 1
+            elif len(set(looks)) < len(looks):
+                counts["look the same"] += 1
+            else:
+                yield name, images
+
+    return asked()
