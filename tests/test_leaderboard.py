@@ -194,10 +194,14 @@ def test_a_run_is_cut_where_no_measure_looks_and_no_tie_of_the_first_ten_is_torn
         images = beads.gallery("test", t.category).image_ids
         tied = 60 if t.category == "round" else 0  # from the sixth place on
         lists[t.transaction_id] = [(i, -min(n, 5) if n < 5 + tied else -n) for n, i in enumerate(images)]
-    run = take_in(write_trec(tmp_path / "run.trec", lists), board)
-    assert sorted(set(run.depths.tolist())) == [50, 65]
+    whole = write_trec(tmp_path / "run.trec", lists)
+    run = take_in(whole, board)
+    assert sorted(set(run.depths.tolist())) == [50, 66]  # the tie, and one image that tells that it ends
     for row, name in enumerate(board.sealed.ids):
         assert run.of(row) == [image for image, _ in lists[name]][: run.depths[row]]
+    scored = score_run(whole, beads, measures=MEASURES).values()
+    for name, values in recompute(run, board).values.items():
+        assert values == pytest.approx(scored[name])
 
 
 # Files

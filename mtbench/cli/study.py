@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from mtbench.cli.leaderboard import InOrder
 from mtbench.cli.shared import BENCHMARK, JSON, print_json
+from mtbench.cli.tables import table
 
 
 @click.group(
@@ -75,7 +77,7 @@ def report(answers: Path, as_json: bool, out: Path | None, overwrite: bool) -> N
     """Print what the participants preferred, with intervals, tests, and how far they agree."""
     from mtbench.study.report import report as count
     from mtbench.study.store import Store
-    from mtbench.study.told import check_page, tell, write_page
+    from mtbench.study.told import check_page, write_page
 
     if out is not None:
         check_page(out, overwrite=overwrite)
@@ -85,6 +87,16 @@ def report(answers: Path, as_json: bool, out: Path | None, overwrite: bool) -> N
     if as_json:
         print_json(found)
     else:
-        click.echo(tell(found))
+        click.echo(_text(found))
         if out is not None:
             click.echo(f"\nThe page is {out}")
+
+
+def _text(found: Mapping[str, Any]) -> str:
+    """The numbers of a study, for people."""
+    from mtbench.study.told import head, tables
+
+    lines = [head(found), *found["drawn"], "", *found["claims"]]
+    for title, headers, rows, note in tables(found):
+        lines += ["", title, table(rows, headers), note]
+    return "\n".join(lines)

@@ -28,14 +28,14 @@ def faults(description: Description, found: Recomputed) -> list[Fault]:
 
 
 def contamination(description: Description, board: Board) -> str:
-    """What the declared training data means for the scores: ``leaks``, ``unaudited``, ``dropped`` or ``clean``.
+    """What the declared training data means for the scores, by one of five words.
 
     ``leaks``: it knows pairs of the board. ``unaudited``: data whose leaks nobody counted. ``dropped``: it had leaks,
-    and the authors say that they left them out. ``clean``: none of these.
+    and the authors say that they left them out. ``clean``: none of these. ``nothing``: none is declared.
     """
     known = {row.data: row.leaks for row in board.training}
     kinds = {_kind(row.leaks, known.get(row.data)) for row in description.training}
-    return next((kind for kind in ("leaks", "unaudited", "dropped") if kind in kinds), "clean")
+    return next((kind for kind in ("leaks", "unaudited", "dropped", "clean") if kind in kinds), "nothing")
 
 
 def _kind(stated: str, leaks: int | None) -> str:

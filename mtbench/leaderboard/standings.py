@@ -137,12 +137,21 @@ def standings(board: Board) -> Standings:
 
 def _check(row: Row) -> None:
     """What pages count on, so that a damaged file is said to be one."""
+    scores, board = row.scores, row.board
     try:
-        fits = len(row.positions) == len(row.board.sealed)
-        assert fits and 0 <= row.mean <= 1 and row.scores["by_turns"]
-    except (KeyError, TypeError, ValueError, AssertionError) as error:
+        parts = [scores, *scores["by_category"].values(), *scores["by_turns"].values()]
+        parts += [scores[name] for name in ("clean", "leaked") if name in scores]
+        fits = len(row.positions) == len(board.sealed) and scores["known_queries"]["of"] >= 0
+        for part in parts:
+            for name in board.measures:
+                low, high = part["intervals"][name]
+                fits &= part["n"] > 0 and 0 <= low <= high <= 1 and 0 <= part["measures"][name] <= 1
+        fits &= all(0 <= scores["own_references_excluded"][name] <= 1 for name in board.measures)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        fits = False
+    if not fits:
         where = row.submission.folder / "scores.json"
-        raise MtbenchError(f"{where} is not what submit writes; run mtbench leaderboard verify") from error
+        raise MtbenchError(f"{where} is not what submit writes; run mtbench leaderboard verify")
 
 
 def place(rows: Sequence[Row]) -> tuple[Placed, ...]:

@@ -10,7 +10,7 @@ from mtbench.leaderboard.recompute import HEADLINE
 from mtbench.leaderboard.removed import read_removed
 from mtbench.leaderboard.standings import Placed, Standings, Table
 
-_MARKS = {"leaks": "LEAKS", "unaudited": "unaudited", "dropped": "leaks dropped", "clean": "clean"}
+_MARKS = {"leaks": "LEAKS", "unaudited": "unaudited", "dropped": "leaks dropped", "clean": "clean", "nothing": "none"}
 
 
 def show(standings: Standings) -> str:

@@ -36,9 +36,6 @@ from mtbench.models.protocol import Array, Catalogue, Fold
 AT_ONCE = 1024
 """Histories in one piece, which bounds the memory."""
 
-LEAST = 1024
-"""Dialogues in an epoch on small galleries."""
-
 
 @dataclass(kw_only=True)
 class DialogManager(Learned):
@@ -60,7 +57,7 @@ class DialogManager(Learned):
         embedding, filters, dim: of words, of the convolution over pairs of them, and of what is compared.
         length: words of a text that are read.
         scale: of the features, before all else. In this library they have length 1.
-        dialogues: so many in an epoch, about; 0 for as many as the galleries have images, `LEAST` at least.
+        dialogues: so many in an epoch, about; 0 for as many as the galleries have images.
         dev_dialogues: so many on the galleries of dev, about, to choose the best epoch by: it has the highest mean
             rank percentile over all turns.
         supervise: the weight of the hinge in ``rl`` and ``mbpi``; 0 in the paper.
@@ -91,7 +88,10 @@ class DialogManager(Learned):
         }
     )
 
-    epochs: int = 15
+    # Rank percentile and R@5 after five turns on dev of the shoebox of 1,200 images, 256 dialogues, 1 seed: 15 epochs
+    # with 1 random image 97.9 and 70.7, with 5 98.6 and 83.6 (margin 0.3, rate 0.002: 98.7 and 87.1), with 20 99.1 and
+    # 95.3; 30 epochs with 20 99.5 and 98.8. Features times 10, margin 1 and rate 0.003 were worse.
+    epochs: int = 30
     batch: int = 128
     rate: float = 2e-3
     decay: float = 0.0
@@ -103,7 +103,7 @@ class DialogManager(Learned):
     turns: int = 5
     candidates: int = 4
     margin: float = 0.3
-    hinges: int = 5
+    hinges: int = 20
     negatives: int = 5
     supervise: float = 1.0
     embedding: int = 512
@@ -111,12 +111,12 @@ class DialogManager(Learned):
     dim: int = 256
     length: int = 16
     scale: float = 1.0
-    dialogues: int = 0
+    dialogues: int = 1024
     dev_dialogues: int = 256
     improve_epochs: int = 5
     improve_batch: int = 8
     improve_rate: float = 1e-4
-    improve_dialogues: int = 0
+    improve_dialogues: int = 512
 
     similarity: ClassVar[str] = "dot"
 
@@ -186,7 +186,7 @@ class DialogManager(Learned):
         self, name: str, recipe: Recipe, stages: Stages, loss: Callable[[Openings], Tensor], n: int, others: int
     ) -> Phase:
         sizes = [len(stage.image_ids) for stage in stages.train]
-        drawn = partial(draw, sizes, n or max(sum(sizes), LEAST), batch=recipe.batch, turns=self.turns, others=others)
+        drawn = partial(draw, sizes, n or sum(sizes), batch=recipe.batch, turns=self.turns, others=others)
         score = partial(stages.scores, self.manager, self.dev_dialogues, self.turns) if stages.dev else None
         return Phase(name, self.manager, recipe, drawn, partial(_in_float32, self.place, loss), score)
 

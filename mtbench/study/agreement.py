@@ -1,7 +1,7 @@
 """How far raters agree, beyond what chance would bring.
 
->>> fleiss([[2, 0], [0, 2], [1, 1]])
-0.3333333333333333
+>>> round(fleiss([[2, 0], [0, 2], [1, 1]]), 4)
+0.3333
 >>> round(krippendorff([["a", "a"], ["b", "b"], ["a", "b"]]), 4)
 0.4444
 """
@@ -25,7 +25,9 @@ def percent(units: Units) -> float | None:
     Args:
         units: what was said of each unit, by as many raters as there are.
     """
-    shares = [float(np.mean([one == two for one, two in combinations(unit, 2)])) for unit in units if len(unit) > 1]
+    shares = [
+        float(np.mean([float(one == two) for one, two in combinations(unit, 2)])) for unit in units if len(unit) > 1
+    ]
     return float(np.mean(shares)) if shares else None
 
 

@@ -32,9 +32,9 @@ def claims(found: Row) -> list[str]:
     places = found["places"]
     if places["p"] < LEVEL:
         lines.append(
-            f"The place mattered: the image on the left was taken in {points(places['left'])}% of {places['n']:,} decided "
-            f"answers, against {points(places['expected'])}% expected (p = {p_value(places['p'])}). Places are balanced, "
-            "so no model gains by it, but differences look smaller than they are."
+            f"The place mattered: the image on the left was taken in {points(places['left'])}% of {places['n']:,} "
+            f"decided answers, against {points(places['expected'])}% expected (p = {p_value(places['p'])}). Places are "
+            "balanced, so no model gains by it, but differences look smaller than they are."
         )
     return lines
 

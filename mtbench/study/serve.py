@@ -47,8 +47,8 @@ def design_of(
     results, _ = read_results(paths, verb="ask about")
     keys = [result.record["key"] for result in results]
     if len(results) not in (2, 3) or len(set(keys)) < len(keys):
-        names = ", ".join(result.folder.name for result in results)
-        raise MtbenchError(f"give the folders of two or three different results, not {len(results)} ({names})")
+        given = ", ".join(result.folder.name for result in results)
+        raise MtbenchError(f"give the folders of two or three different results, not {len(results)} ({given})")
     first = results[0].record
     if benchmark.revision != first["revision"]:
         raise MtbenchError(
@@ -56,9 +56,8 @@ def design_of(
             f"{printable(first['revision'][:12])}; give their benchmark, or evaluate again"
         )
     records = [result.record for result in results]
-    names = [
-        printable(name) + " LEAK" * has_leak(record) for name, record in zip(names_of(records), records, strict=True)
-    ]
+    short = names_of(records)
+    names = [printable(name) + " LEAK" * has_leak(record) for name, record in zip(short, records, strict=True)]
     about = {
         "benchmark": printable(first["benchmark"]),
         "revision": benchmark.revision,

@@ -1,4 +1,4 @@
-"""The report for people: a text for the terminal, and a page."""
+"""The report for people: the tables that terminal and page have in common, and the page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from mtbench import __version__
-from mtbench.cli.tables import table
 from mtbench.core.errors import MtbenchError
 from mtbench.core.files import atomic_file
 from mtbench.core.text import points, points_range
@@ -17,14 +16,6 @@ from mtbench.study.claims import p_value
 Row = Mapping[str, Any]
 SUFFIXES = (".html", ".htm")
 PLACES = ("left", "right"), ("left", "middle", "right")
-
-
-def tell(found: Row) -> str:
-    """The numbers of `mtbench.study.report.summary` as text."""
-    lines = [head(found), *found["drawn"], "", *found["claims"]]
-    for title, headers, rows, note in tables(found):
-        lines += ["", title, table(rows, headers), *([note] if note else [])]
-    return "\n".join(lines)
 
 
 def head(found: Row) -> str:
@@ -87,7 +78,7 @@ def tables(found: Row) -> list[tuple[str, list[str], list[list[Any]], str]]:
             "Sign tests",
             ["pair", "n", "answers", "transactions", "tied", "p", "p (Holm)", "p (answers)"],
             pairs,
-            "transactions: on which more participants took the one, and the other; what ends in the same target is one.\n"
+            "transactions: on which more participants took the one, and the other; those of one final target are one.\n"
             "p: exact, two-sided, over transactions. p (answers) takes answers as independent, which several of one\n"
             "transaction are not: too small where participants share questions.",
         ),
@@ -95,8 +86,8 @@ def tables(found: Row) -> list[tuple[str, list[str], list[list[Any]], str]]:
             "Agreement between participants",
             ["choices", "shared questions", "agree %", "Krippendorff's alpha", "Fleiss' kappa", "raters of kappa"],
             agreement,
-            "Of the models and neither, beyond chance: 1 is full agreement, 0 what chance brings. kappa: over those who\n"
-            "answered every question. A dash: fewer than two raters, or nobody ever chose otherwise.",
+            "Of the models and neither, beyond chance: 1 is full agreement, 0 what chance brings. kappa: over those\n"
+            "who answered every question. A dash: fewer than two raters, or nobody ever chose otherwise.",
         ),
         (
             "Where the chosen image stood, in %",

@@ -111,6 +111,7 @@ def draw(
         raise MtbenchError(
             "nothing to ask: on every transaction the first images of these models are the same, look the same, or "
             f"cannot be shown ({', '.join(f'{n:,} {why}' for why, n in sorted(counts.items())) or 'no rankings'})"
+            + ("; --pairwise asks about two at a time" if way != PAIRWISE else "")
         )
     tied = {
         names[model]: sum(q.transaction_id in tops[model].tied for q in questions if model in q.models)

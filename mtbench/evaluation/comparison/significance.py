@@ -151,19 +151,23 @@ def all_pairs(
     strata = by_cluster(values, clusters, groups)
     shares = np.concatenate([sums[:, :-1] / (sums[:, -1].sum() * len(strata)) for sums in strata])
     k = shares.shape[1]
-    one, two = np.triu_indices(k, 1)
-    patterns = max(patterns, 40 * len(one))
+    patterns = max(patterns, 20 * k * (k - 1))
     total = shares.sum(axis=0)
-    observed = np.abs(total[one] - total[two])
-    reach = np.array([np.abs(shares[:, i] - shares[:, j]).sum() for i, j in zip(one, two, strict=True)])
     rng = np.random.default_rng(seed)
-    beyond = np.zeros(len(one), np.int64)
-    step = max(1, _SIGNS // max(1, len(shares), len(one)))
-    for start in range(0, patterns, step):
-        flipped = total - 2 * (_bits(rng, min(step, patterns - start), len(shares)) @ shares)
-        beyond += (np.abs(flipped[:, one] - flipped[:, two]) >= observed - _ROUNDING * reach).sum(axis=0)
     p = np.ones((k, k))
-    p[one, two] = p[two, one] = (beyond + 1) / (patterns + 1)
+    beyond = np.zeros((k, k), np.int64)
+    # What a difference must reach, less what rounding may take away.
+    bar = np.array(
+        [np.abs(total[i] - total) - _ROUNDING * np.abs(shares[:, [i]] - shares).sum(axis=0) for i in range(k)]
+    )
+    step = max(1, _SIGNS // max(1, len(shares)))
+    for start in range(0, patterns, step):
+        signs = _bits(rng, min(step, patterns - start), len(shares))
+        flipped = np.ascontiguousarray((total - 2 * (signs @ shares)).T)
+        for i in range(k - 1):
+            beyond[i, i + 1 :] += (np.abs(flipped[i] - flipped[i + 1 :]) >= bar[i, i + 1 :, None]).sum(axis=1)
+    one, two = np.triu_indices(k, 1)
+    p[one, two] = p[two, one] = (beyond[one, two] + 1) / (patterns + 1)
     return p
 
 

@@ -20,7 +20,8 @@ TRAINING = {
     "leaks": ("leaks", "It learned from data that holds pairs of this board's transactions."),
     "unaudited": ("unaudited", "It learned from data whose leaks into this board nobody has counted."),
     "dropped": ("leaks dropped", "Its training data leaked, and its authors state that they left out what leaks."),
-    "clean": ("clean", "No training data that is known to leak into this board."),
+    "clean": ("clean", "The training data that its authors declare holds no pair of this board's transactions."),
+    "nothing": ("none", "Its authors declare no training data."),
 }
 """Of each kind of `rules.contamination`: the mark, and what it means."""
 

@@ -1,0 +1,479 @@
+"""`mtbench chat` as a person uses it, in a headless Chromium; and its parts by themselves."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import DESK, PHONE
+from click.testing import CliRunner
+from PIL import Image as Pillow
+from tiny import CAPTIONS as TINY
+from tiny import write_tiny_benchmark
+
+from mtbench.chat.answers import Answerer, short
+from mtbench.chat.dialogue import LONGEST, MOST_TURNS, Dialogue, tidy
+from mtbench.chat.guard import is_loopback
+from mtbench.chat.save import Saver
+from mtbench.chat.serve import ChatSettings, Served, prepare
+from mtbench.chat.store import Store
+from mtbench.cli import main
+from mtbench.core.errors import MtbenchError
+from mtbench.core.types import History
+from mtbench.data.benchmark import load
+from mtbench.evaluation.ready import ready
+
+HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+COLOURS = ("red", "blue", "green", "black", "white", "pink", "gold", "grey", "brown", "navy", "tan", "cream")
+CAPTIONS = {f"dress {n:02}": f"a {COLOURS[n % 12]} dress with {n} buttons" for n in range(24)} | {"evil": HOSTILE}
+
+FAILS = """
+import numpy as np
+
+class Fails:
+    def score(self, histories, image_ids, catalogue):
+        if "boom" in histories[-1].feedback[-1]:
+            raise ValueError("the model <b>broke</b>")
+        return np.tile(np.arange(len(image_ids), dtype=np.float32), (len(histories), 1))
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A benchmark of captions, one of pictures, and a model that fails now and then."""
+    folder = tmp_path_factory.mktemp("chat")
+    pictures = folder / "pictures"
+    pictures.mkdir()
+    for n, name in enumerate(CAPTIONS):
+        Pillow.new("RGB", (40, 30), (n * 10, 90, 120)).save(pictures / f"{name}.png")
+    (folder / "secret.png").write_bytes((pictures / "evil.png").read_bytes())
+    write_tiny_benchmark(
+        folder / "words", captions={**TINY, "test": CAPTIONS}, attributes={"dress 00": ["floral", "midi"]}
+    )
+    write_tiny_benchmark(folder / "images", captions={**TINY, "test": CAPTIONS}, images=pictures)
+    (folder / "fails.py").write_text(FAILS)
+    return folder
+
+
+@contextmanager
+def serving(home: Path, *models: str, benchmark: str = "words", out: str = "out") -> Iterator[Served]:
+    settings = ChatSettings(models=models, benchmark=home / benchmark, port=0, out=home / out)
+    served = prepare(settings)
+    thread = threading.Thread(target=served.server.serve_forever, daemon=True)
+    thread.start()
+    yield served
+    served.server.shutdown()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def chat(home: Path) -> Iterator[Served]:
+    with serving(home) as served:
+        yield served
+
+
+@contextmanager
+def visit(chromium: Any, served: Served, size: tuple[int, int] = DESK, **options: Any) -> Iterator[Any]:
+    """A new browser on the first page; at the end nothing was complained of, and nothing was asked of elsewhere."""
+    context = chromium.new_context(viewport={"width": size[0], "height": size[1]}, **options)
+    context.set_default_timeout(10_000)
+    problems: list[str] = []
+    tab = context.new_page()
+    tab.on("console", lambda said: problems.append(said.text) if said.type in ("error", "warning") else None)
+    tab.on("pageerror", lambda error: problems.append(str(error)))
+    tab.on("request", lambda r: None if r.url.startswith(served.url) else problems.append(f"asks for {r.url}"))
+    tab.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
+    tab.goto(served.url, wait_until="domcontentloaded")
+    yield tab
+    wide = tab.evaluate("document.documentElement.scrollWidth - innerWidth")
+    title = tab.title()
+    context.close()
+    assert wide <= 0 and "owned" not in title
+    refused = ("status of 422", "status of 413")
+    assert [problem for problem in problems if not any(status in problem for status in refused)] == []
+
+
+def say(tab: Any, text: str) -> None:
+    """Type, press Enter, and see it among the turns."""
+    n = tab.locator(".turn").count()
+    tab.fill("#text", text)
+    tab.press("#text", "Enter")
+    tab.wait_for_function("n => document.querySelectorAll('.turn').length > n", arg=n)
+
+
+def said(tab: Any) -> list[str]:
+    return [text.split(": ", 1)[1] for text in tab.locator(".turn .text").all_text_contents()]
+
+
+def found(tab: Any, which: int = 0) -> list[str]:
+    """The images found by one system, best first."""
+    return tab.locator(".answer").nth(which).locator(".pic").evaluate_all("all => all.map(one => one.value)")
+
+
+def follow(tab: Any, click: str) -> None:
+    with tab.expect_navigation(wait_until="domcontentloaded"):
+        tab.locator(click).first.click()
+
+
+def test_a_person_says_five_turns_and_saves_them(chromium: Any, chat: Served) -> None:
+    with visit(chromium, chat) as tab:
+        first = tab.locator("input[name=image]").input_value()
+        for text in ("is red", "is blue", "is green", "is black", "with 7 buttons"):
+            say(tab, text)
+        assert said(tab) == ["is red", "is blue", "is green", "is black", "with 7 buttons"]
+        assert found(tab)[0] == "dress 07"
+        assert tab.locator("text=Save dialogue").count() == 0  # nobody said yet what was wanted
+        follow(tab, '[formaction$="/target"][value="dress 07"]')
+        assert "This is what you look for." in tab.locator(".goal").inner_text()
+        assert tab.locator(".turn .places").last.inner_text() == "rank 1"
+        follow(tab, "text=Save dialogue")
+        assert "Saved as dress.chat." in tab.locator(".saved").inner_text()
+        tab.reload()
+        tab.go_back()  # saving the same moment again writes nothing
+        follow(tab, "text=Save dialogue")
+        row = json.loads(chat.saved_to.read_text().splitlines()[-1])
+    assert len(chat.saved_to.read_text().splitlines()) == 1
+    assert list(row) == ["category", "id", "split", "target", "turns"]
+    assert (row["category"], row["split"], row["target"]) == ("dress", "test", "dress 07")
+    assert [turn["feedback"] for turn in row["turns"]] == [
+        *(["is red"], ["is blue"], ["is green"], ["is black"], ["with 7 buttons"])
+    ]
+    assert row["turns"][0]["reference"] == first
+
+
+def test_turns_are_taken_back_moved_and_dropped_and_the_answer_follows(chromium: Any, chat: Served) -> None:
+    with visit(chromium, chat) as tab:
+        for text in ("navy", "cream", "gold"):
+            say(tab, text)
+        latest = found(tab)
+        follow(tab, ".turn:nth-child(3) >> text=Earlier")
+        assert said(tab) == ["navy", "gold", "cream"]
+        assert found(tab) != latest  # the last turn weighs most
+        follow(tab, ".turn:nth-child(1) >> text=Drop")
+        assert said(tab) == ["gold", "cream"]
+        follow(tab, ".turn:nth-child(1) >> text=Later")
+        assert said(tab) == ["cream", "gold"]
+        image = tab.locator(".turn").nth(1).locator(".words").inner_text()
+        follow(tab, ".turn:nth-child(2) >> text=Go back")
+        assert said(tab) == ["cream"]
+        assert tab.locator("#text").input_value() == "gold"  # to be said better
+        assert tab.locator(".big .words").inner_text() == image
+        tab.reload()
+        assert said(tab) == ["cream"]
+        tab.go_back()
+        assert said(tab) == ["cream", "gold"]  # the browser's own button works too
+        follow(tab, ".turn:nth-child(1) >> text=Drop")
+        follow(tab, ".turn:nth-child(1) >> text=Drop")
+        assert tab.locator(".turn").count() == 0 and tab.locator(".empty").count() == 1
+
+
+def test_the_next_turn_is_about_the_result_that_is_clicked(chromium: Any, chat: Served) -> None:
+    with visit(chromium, chat) as tab:
+        say(tab, "is pink")
+        third = found(tab)[2]
+        tab.fill("#text", "half a thought")
+        follow(tab, f'.pic[value="{third}"]')
+        assert tab.locator("input[name=image]").input_value() == third
+        assert tab.locator("#text").input_value() == "half a thought"  # a click loses nothing
+        say(tab, "is tan")
+        assert third not in found(tab)  # what was shown is not found again
+
+
+def test_a_first_and_a_wanted_image_are_searched_for_and_the_rank_is_shown(chromium: Any, chat: Served) -> None:
+    with visit(chromium, chat, PHONE) as tab:
+        follow(tab, "text=Pick one")
+        tab.fill("#q", "GREY dress")
+        with tab.expect_navigation():
+            tab.press("#q", "Enter")
+        assert tab.locator(".result").count() == 2
+        follow(tab, '.pic[value="dress 07"]')
+        assert "grey dress with 7" in tab.locator(".big").inner_text()
+        follow(tab, "text=Pick what to look for")
+        tab.goto(f"{tab.url}?q=nothing+like+it")
+        assert "0 images" in tab.locator("[role=status]").inner_text()
+        follow(tab, "text=All images")
+        follow(tab, '.pic[value="dress 15"]')
+        say(tab, "is black")
+        say(tab, "has 15 buttons")
+        ranks = tab.locator(".turn .places").all_inner_texts()
+        assert ranks[0].startswith("rank ") and ranks[1] == "rank 1"
+        assert "rank 1" in tab.locator(".answer [role=status]").inner_text()
+
+
+def test_two_browsers_at_once_keep_to_themselves(chromium: Any, chat: Served) -> None:
+    with visit(chromium, chat) as one, visit(chromium, chat) as two:
+        say(one, "is red")
+        say(two, "is blue")
+        say(one, "is gold")
+        assert (said(one), said(two)) == (["is red", "is gold"], ["is blue"])
+
+
+def test_two_models_stand_side_by_side_and_one_may_fail(chromium: Any, home: Path) -> None:
+    with serving(home, "bm25", f"{home / 'fails.py'}:Fails") as served, visit(chromium, served) as tab:
+        say(tab, "is red")
+        assert tab.locator(".answer h2").all_inner_texts()[0] == "bm25"
+        assert found(tab, 0)[0] in ("dress 00", "dress 12") and found(tab, 1) != found(tab, 0)
+        say(tab, "boom")
+        assert tab.locator(".answer").nth(0).locator(".pic").count() == 10
+        assert "ValueError: the model <b>broke</b>" in tab.locator(".answer").nth(1).inner_text()
+        say(tab, "is blue")  # the page lives on
+        assert tab.locator(".answer .problem").count() == 0
+
+
+def test_a_page_whose_only_model_fails_lives_on(chromium: Any, home: Path) -> None:
+    with serving(home, f"{home / 'fails.py'}:Fails") as served, visit(chromium, served) as tab:
+        say(tab, "boom")
+        assert "This system failed" in tab.locator(".answer").inner_text()
+        follow(tab, "text=Drop")
+        say(tab, "is red")
+        assert len(found(tab)) == 10
+
+
+def test_pictures_are_shown_where_there_are_files(chromium: Any, home: Path) -> None:
+    with serving(home, benchmark="images") as served, visit(chromium, served) as tab:
+        say(tab, "is green")
+        tab.wait_for_function("() => [...document.images].every(one => one.complete || one.loading === 'lazy')")
+        widths = tab.locator("img").evaluate_all("all => all.map(one => one.naturalWidth)")
+        assert len(widths) >= 12 and 40 in widths
+        picture = served.url + "picture?id="
+        with urllib.request.urlopen(picture + "dress%2000") as answer:
+            assert answer.headers["Content-Type"] == "image/jpeg" and answer.read(2) == b"\xff\xd8"
+        for path in ("../secret.png", "..%2Fsecret", "dress%2000.png", "/etc/passwd", "", "%00", "..%5Csecret"):
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                urllib.request.urlopen(picture + path)
+
+
+def test_words_stay_words_whatever_they_are(chromium: Any, chat: Served) -> None:
+    with visit(chromium, chat) as tab:
+        for text in (HOSTILE, "{{ 7 * 7 }} ${7*7} '\" --", "👠👩🏽‍🦰 is redder", "أحمر مع كعب أعلى", "红色 \u202e rtl"):
+            say(tab, text)
+        assert said(tab) == [
+            *(HOSTILE, "{{ 7 * 7 }} ${7*7} '\" --", "👠👩🏽‍🦰 is redder", "أحمر مع كعب أعلى", "红色 \u202e rtl")
+        ]
+        assert tab.locator("script").count() == 1
+        follow(tab, "text=Pick what to look for")
+        tab.goto(f"{tab.url}?q={urllib.parse.quote(HOSTILE[:8])}")
+        assert tab.locator(".result .caption, .result .words").first.inner_text() == HOSTILE
+
+
+def test_too_much_and_nothing_are_refused_in_a_friendly_way(chromium: Any, chat: Served) -> None:
+    with visit(chromium, chat) as tab:
+        tab.fill("#text", "   ")
+        tab.press("#text", "Enter")
+        tab.wait_for_selector("#problem")
+        assert tab.locator("#problem").inner_text() == "Say in a few words what should be different."
+        tab.fill("#text", "x" * (LONGEST + 1))
+        assert tab.locator("#count").inner_text() == "501 of 500 letters"
+        tab.press("#text", "Enter")
+        tab.wait_for_selector("#problem:has-text('501 letters')")
+        assert tab.locator("#text").input_value() == "x" * (LONGEST + 1)  # nothing typed is lost
+        say(tab, "é" * LONGEST)
+        assert said(tab) == ["é" * LONGEST]
+        tab.fill("#text", "y" * 70_000)
+        with tab.expect_navigation():
+            tab.evaluate("document.querySelector('.say').submit()")
+        assert tab.locator("h1").inner_text() == "That was too long to read."
+        tab.go_back()
+        tab.evaluate("sessionStorage.clear()")
+        tab.goto(served_page := tab.url)
+        tab.fill("#text", "a draft")
+        tab.reload()
+        assert tab.url == served_page and tab.locator("#text").input_value() == "a draft"
+
+
+def test_everything_works_without_javascript(chromium: Any, chat: Served) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    tab = context.new_page()
+    tab.goto(chat.url)
+    follow(tab, "text=Another")
+    for text in ("is red", "is blue"):
+        tab.fill("#text", text)
+        follow(tab, "text=Send")
+    assert tab.locator(".turn").count() == 2
+    follow(tab, ".turn:nth-child(2) >> text=Earlier")
+    follow(tab, "[formaction$='/target']")
+    follow(tab, "text=Save dialogue")
+    assert "Saved as" in tab.locator(".saved").inner_text()
+    context.close()
+
+
+def ask(chat: Served, path: str, method: str = "GET", body: str = "", **headers: str) -> tuple[int, str]:
+    """A request as any program can send it."""
+    line = http.client.HTTPConnection("127.0.0.1", chat.server.server_port, timeout=10)
+    kind = {"Content-Type": "application/x-www-form-urlencoded"} if body else {}
+    line.request(method, path, body, {**kind, **{name.replace("_", "-"): value for name, value in headers.items()}})
+    answer = line.getresponse()
+    text = answer.read().decode()
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    return answer.status, answer.headers.get("Location") or text
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "[::1", "", "a@b"])
+def test_a_foreign_host_name_is_refused(chat: Served, host: str) -> None:
+    assert ask(chat, "/", Host=host)[0] in (400, 403)
+
+
+def test_a_form_of_another_site_is_refused(chat: Served) -> None:
+    place = ask(chat, "/")[1]
+    own = f"127.0.0.1:{chat.server.server_port}"
+    assert ask(chat, f"{place}/another", "POST", Host=own, Origin="http://evil.example")[0] == 403
+    assert ask(chat, f"{place}/another", "POST", Host=own, Origin="null")[0] == 403
+    assert ask(chat, f"{place}/another", "POST", Host=own, Sec_Fetch_Site="cross-site")[0] == 403
+    assert ask(chat, f"{place}/another", "POST", Host=own, Origin=f"http://{own}")[0] == 303
+
+
+def test_what_is_not_there_is_said(chat: Served) -> None:
+    place = ask(chat, "/")[1]
+    assert ask(chat, f"{place}/dance", "POST")[0] == 404
+    assert ask(chat, f"{place}/pick/dance")[0] == 404
+    assert ask(chat, "/d/guessed")[0] == 410
+    assert ask(chat, "/?category=hats")[0] == 404
+    assert ask(chat, f"{place}/say") == (303, place)  # a step that went wrong, reloaded
+    for action, body in (("choose", "image=none"), ("drop", "turn=9"), ("back", "turn=x"), ("save", "x=")):
+        status, text = ask(chat, f"{place}/{action}", "POST", body)
+        assert status == 422 and 'role="alert"' in text
+    assert "There is no such image here." in ask(chat, f"{place}/say", "POST", "text=red&image=../x")[1]
+
+
+def test_without_a_benchmark_a_shoebox_is_drawn_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mtbench.chat.serve.SHOEBOX", 60)
+    for _ in range(2):
+        served = prepare(ChatSettings(out=tmp_path / "chat", port=0))
+        served.server.server_close()
+        assert served.about == "bm25 on shoebox, 60 images of test" and served.problems == []
+    assert len(list((tmp_path / "chat" / "shoebox-drawn" / "images").iterdir())) == 60
+
+
+# ---------------------------------------------------------------- the parts by themselves
+
+
+def test_a_dialogue_is_followed_and_never_changed() -> None:
+    begun = Dialogue("shoes", now="a")
+    two = begun.say("a", " is\n red ").say("b", "has laces")
+    assert (
+        begun.turns == () and two.history.references == ("a", "b") and two.history.feedback == ("is red", "has laces")
+    )
+    assert two.now is None and two.choose("z").now == "z" and two.choose("z").turns == two.turns
+    assert [t.text for t in two.move(1, 1).turns] == ["has laces", "is red"]
+    assert [t.image for t in two.move(1, 1).turns] == ["b", "a"]  # the image moves with its words
+    assert two.drop(2).history.references == ("a",) and two.drop(2).now is None
+    assert two.drop(1).drop(1) == Dialogue("shoes", now="b")
+    assert two.back(1) == Dialogue("shoes", now="a", draft="is red")
+    assert two.aim("t").target == "t" and two.aim("t").aim(None) == two
+
+
+def test_a_step_forgets_what_was_saved() -> None:
+    saved = Dialogue("shoes", turns=Dialogue("shoes").say("a", "red").turns, saved="name")
+    assert saved.say("b", "blue").saved == saved.drop(1).saved == saved.aim("c").saved == ""
+
+
+@pytest.mark.parametrize(
+    "step", [lambda d: d.drop(2), lambda d: d.move(1, 1), lambda d: d.move(1, -1), lambda d: d.back(0)]
+)
+def test_a_turn_that_is_not_there_is_refused(step: Any) -> None:
+    with pytest.raises(MtbenchError, match="There is no turn"):
+        step(Dialogue("shoes").say("a", "red"))
+
+
+def test_a_dialogue_has_an_end() -> None:
+    dialogue = Dialogue("shoes")
+    for n in range(MOST_TURNS):
+        dialogue = dialogue.say("a", f"turn {n}")
+    with pytest.raises(MtbenchError, match="20 turns at most"):
+        dialogue.say("a", "one more")
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("a\x00b\x1b[31m", "a b [31m"),
+        (" \u200b\u200d ", ""),
+        ("\ud800x", "x"),
+        ("👩🏽‍🦰", "👩🏽‍🦰"),
+        ("a\r\n\tb", "a b"),
+    ],
+)
+def test_unseen_signs_are_left_out(text: str, kept: str) -> None:
+    assert tidy(text) == kept
+
+
+def test_the_store_forgets_the_least_recently_seen() -> None:
+    store = Store(most=2)
+    first, second = store.put(Dialogue("a")), store.put(Dialogue("b"))
+    assert store.get(first) is not None
+    store.put(Dialogue("c"))
+    assert store.get(second) is None and store.get(first) == Dialogue("a") and len(first) >= 22
+
+
+def test_many_save_at_once_and_each_line_is_whole(tmp_path: Path) -> None:
+    (tmp_path / "dialogues.jsonl").write_text('{"id": "cut sho')  # a crash
+    whole = Dialogue("shoes", target="t").say("a", "é 👠")
+
+    def save(n: int) -> None:
+        for _ in range(2):
+            Saver(tmp_path).save(whole, f"moment {n}")
+
+    threads = [threading.Thread(target=save, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    rows = [json.loads(line) for line in (tmp_path / "dialogues.jsonl").read_text("utf-8").splitlines()[1:]]
+    assert len(rows) == len({row["id"] for row in rows}) == 8
+    assert rows[0]["turns"] == [{"reference": "a", "feedback": ["é 👠"]}]
+
+
+def test_an_incomplete_dialogue_is_not_saved(tmp_path: Path) -> None:
+    with pytest.raises(MtbenchError, match="nothing to save"):
+        Saver(tmp_path).save(Dialogue("shoes", target="t"), "x")
+    with pytest.raises(MtbenchError, match="Which image did you look for"):
+        Saver(tmp_path).save(Dialogue("shoes").say("a", "red"), "x")
+    (tmp_path / "dialogues.jsonl").mkdir()
+    with pytest.raises(MtbenchError, match="cannot be written"):
+        Saver(tmp_path).save(Dialogue("shoes", target="t").say("a", "red"), "x")
+    assert list(tmp_path.glob("*.jsonl")) == [tmp_path / "dialogues.jsonl"]
+
+
+def test_a_small_gallery_ends_and_what_was_shown_has_no_rank(home: Path) -> None:
+    system = ready("bm25", load(home / "words"), split="train")
+    asked = History("dress", ("red", "blue", "long"), ("is blue", "is longer", "is not"))
+    answer = Answerer(system).answer(asked, "blue")
+    assert answer.images == ("shirt",) and answer.candidates == 2  # a target that was shown still counts
+    assert answer.places[1:] == ("shown", "shown") and answer.places[0] in ("1", "1-2")
+    assert Answerer(system).answer(asked, "none of them").places == ("-", "-", "-")
+    assert Answerer(system).answer(History("hats", ("red",), ("is blue",))).problem == "KeyError: 'hats'"
+    assert short("a/b/fails.py:Fails") == "fails.py:Fails" and short("bm25") == "bm25"
+
+
+def test_other_machines_are_let_in_only_when_asked_for(tmp_path: Path) -> None:
+    for host in ("0.0.0.0", "::", "192.168.0.7"):
+        result = CliRunner().invoke(main, ["chat", "--host", host, "--out", str(tmp_path)])
+        assert result.exit_code == 2 and "--public" in result.output
+    assert is_loopback("127.0.0.1") and is_loopback("::1") and is_loopback("localhost") and not is_loopback("0.0.0.0")
+
+
+def test_mistakes_on_the_command_line_are_said(home: Path, chat: Served) -> None:
+    def run(*words: str) -> str:
+        result = CliRunner().invoke(main, ["chat", "--no-browser", "--out", str(home / "out"), *words])
+        assert result.exit_code == 2, result.output
+        return result.output
+
+    words = str(home / "words")
+    assert "no model named 'bm52'. Did you mean 'bm25'?" in run("bm52", "--benchmark", words)
+    assert "is no benchmark" in run("bm25", "--benchmark", str(home))
+    assert "Give another --port" in run("--benchmark", words, "--port", str(chat.server.server_port))
+
+
+def test_without_flask_the_command_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "flask", None)
+    result = CliRunner().invoke(main, ["chat", "--no-browser"])
+    assert result.exit_code == 2 and 'pip install "mtbench[chat]"' in result.output

@@ -1,0 +1,851 @@
+"""Dialogues with simulated users: the loop, its measures, the users, two models made for them, and the command."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+from letters import MODELS, build_letters
+from scipy.stats import kendalltau
+
+from builders.dialogues import Dialogues as DialoguesBuilder
+from builders.shoebox import Shoebox
+from mtbench.cli import main
+from mtbench.core.errors import MtbenchError
+from mtbench.core.types import Gallery, History, Image, Turn
+from mtbench.data.benchmark import load
+from mtbench.data.build import BuildOptions, build
+from mtbench.data.truth import Truth
+from mtbench.evaluation.ranker import Ranker
+from mtbench.models.protocol import Catalogue
+from mtbench.models.random import Random
+from mtbench.models.rocchio import Rocchio
+from mtbench.models.whittle import WhittleSearch, Words, constraints
+from mtbench.simulation.attributes import Attributes
+from mtbench.simulation.dialogue import Dialogues, Manner, Opening, converse, openings_of
+from mtbench.simulation.english import an, listed, more
+from mtbench.simulation.llm import Llm
+from mtbench.simulation.measures import by_turn, summary
+from mtbench.simulation.nearest_pair import NearestPair
+from mtbench.simulation.order import order
+from mtbench.simulation.picture import draw
+from mtbench.simulation.protocol import Situation, World
+from mtbench.simulation.relevance import Relevance
+from mtbench.simulation.saved import lines_of, write_dialogues
+from mtbench.simulation.simulate import SimulateSettings, simulate, talker
+from mtbench.simulation.template import NOTHING, Template, sentence
+from mtbench.simulation.wishes import Wish, wishes
+
+SMALL = {"size": 60, "seed": 3, "width": 44}
+
+
+class Vectors:
+    """Vectors of images as they are given."""
+
+    proxy, reads_text = "image", False
+
+    def __init__(self, of: Mapping[str, Sequence[float]]) -> None:
+        self.of = of
+
+    def images(self, image_ids: Sequence[str]) -> Any:
+        return np.array([self.of[image] for image in image_ids], np.float32)
+
+    def texts(self, texts: Sequence[str]) -> Any:
+        raise AssertionError("nobody asks")
+
+    def describe(self) -> dict[str, Any]:
+        return {}
+
+
+class Fixed:
+    """Ranks the images of a gallery in the order of the gallery."""
+
+    def score(self, histories: Sequence[History], image_ids: Sequence[str], catalogue: Catalogue) -> Any:
+        return np.tile(-np.arange(len(image_ids), dtype=np.float32), (len(histories), 1))
+
+
+class Blunt:
+    """Notes every situation, and says what it sees."""
+
+    def __init__(self) -> None:
+        self.met: list[Situation] = []
+
+    def say(self, situations: Sequence[Situation], world: World) -> list[str]:
+        self.met += situations
+        return [f"not {one.shown}" for one in situations]
+
+
+def images_of(names: Sequence[str], **words: Sequence[str]) -> dict[str, Image]:
+    return {name: Image(name, "x", f"caption of {name}", tuple(words.get(name, ()))) for name in names}
+
+
+def world_of(
+    images: Mapping[str, Image],
+    vectors: Mapping[str, Sequence[float]] | None = None,
+    turns: Sequence[tuple[str, Turn]] = (),
+    truth: Truth | None = None,
+) -> World:
+    features = (lambda: Vectors(vectors)) if vectors else None
+    return World(images, Catalogue(images, features=features), turns, truth=lambda: truth)
+
+
+def ranker_of(names: Sequence[str], model: Any = None) -> Ranker:
+    gallery = Gallery("test", "x", "split-list", tuple(names))
+    return Ranker(model or Fixed(), {"x": gallery}, Catalogue(images_of(names)))
+
+
+def talk(names: Sequence[str], opening: Opening, user: Any = None, **manner: Any) -> Dialogues:
+    return converse(ranker_of(names), [opening], user or Blunt(), world_of(images_of(names)), Manner(**manner))
+
+
+@pytest.fixture(scope="module")
+def shoebox(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shoebox")
+    build("shoebox", Shoebox(), folder / "raw", folder / "out", BuildOptions(extra=SMALL), progress=False)
+    return folder
+
+
+@pytest.fixture
+def letters(tmp_path: Path) -> Path:
+    build_letters(tmp_path)
+    return tmp_path / "letters"
+
+
+# The loop and its measures, worked out by hand
+
+
+def test_a_model_shows_its_best_image_that_was_not_shown_until_the_target_comes_up() -> None:
+    user = Blunt()
+    found = talk("badce", Opening("x", "a", "c"), user, turns=5)
+    assert found.shown == (("a", "b", "d", "c"),)
+    assert found.said == (("not a", "not b", "not d"),)
+    assert [(one.shown, one.earlier, one.said) for one in user.met] == [
+        ("a", (), ()),
+        ("b", ("a",), ("not a",)),
+        ("d", ("a", "b"), ("not a", "not b")),
+    ]
+    assert found.found.tolist() == [True] and found.lengths.tolist() == [3]
+    # c is the third of b d c e, the second of d c e, the first of c e; then it is shown, and counts as first.
+    assert found.greater.tolist() == [[2, 1, 0, 0, 0]]
+    assert found.candidates.tolist() == [[4, 3, 2, 2, 2]]
+    values = by_turn(found)
+    assert values["percentile"].tolist() == pytest.approx(np.array([[1 / 3, 1 / 2, 1, 1, 1]]))
+    assert values["R@1"].tolist() == values["hits@1"].tolist() == [[0, 0, 1, 1, 1]]
+
+
+def test_turns_to_success_are_the_first_turn_with_the_target_among_ten() -> None:
+    names = [f"i{n:02}" for n in range(14)]
+    found = talk(names, Opening("x", "i13", "i11"), turns=4)  # 12th, 11th, 10th, 9th of those not shown
+    assert found.greater.tolist() == [[11, 10, 9, 8]]
+    told = summary(found)
+    assert told["turns_to_success"] == {"within": 10, "median": 3.0, "share": 1.0}
+    assert [row["hits@10"] for row in told["rows"]] == [0, 0, 1, 1]
+    assert told["found"] == 0 and told["mean_length"] == 4
+    short = summary(talk(names, Opening("x", "i13", "i11"), turns=2))
+    assert short["turns_to_success"] == {"within": 10, "median": None, "share": 0.0}
+
+
+def test_a_hit_is_kept_and_recall_is_of_the_turn() -> None:
+    class Forgetful(Fixed):
+        """Best first at the first turn, and last after it."""
+
+        def score(self, histories: Sequence[History], image_ids: Sequence[str], catalogue: Catalogue) -> Any:
+            signs = [[1.0 if len(history) == 1 else -1.0] for history in histories]
+            return np.array(signs, np.float32) * super().score(histories, image_ids, catalogue)
+
+    names = "abcdefgh"
+    found = converse(
+        ranker_of(names, Forgetful()), [Opening("x", "h", "b")], Blunt(), world_of(images_of(names)), Manner(turns=2)
+    )
+    assert by_turn(found)["R@5"].tolist() == [[1, 0]]  # second of seven, then the last of six
+    assert by_turn(found)["hits@5"].tolist() == [[1, 1]]
+
+
+def test_all_models_meet_the_same_users() -> None:
+    names = [f"i{n:02}" for n in range(30)]
+    users = []
+    for model in (Fixed(), Random()):
+        users.append(Blunt())
+        ranker = ranker_of(names, model)
+        openings = openings_of(ranker.galleries, 40, 5)
+        converse(ranker, openings, users[-1], world_of(images_of(names)), Manner(turns=3, seed=5))
+    first, second = ([(o.target, o.shown, o.seed) for o in user.met if not o.said] for user in users)
+    assert first == second and len(first) == 40
+    assert len({seed for *_, seed in first}) == 40
+    assert openings_of(ranker.galleries, 40, 6) != openings
+
+
+def test_openings_are_spread_evenly_over_categories_and_never_begin_with_the_target() -> None:
+    galleries = {name: Gallery("test", name, "split-list", tuple("abc")) for name in "xyz"}
+    found = openings_of(galleries, 10, 0)
+    assert [sum(one.category == name for one in found) for name in "xyz"] == [3, 3, 4]
+    assert all(one.first != one.target for one in found)
+    with pytest.raises(MtbenchError, match="nothing to search"):
+        openings_of({"x": Gallery("test", "x", "split-list", ("a",))}, 1, 0)
+    with pytest.raises(MtbenchError, match="--dialogues"):
+        openings_of(galleries, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["attributes", "template", "relevance", "nearest-pair"])
+def test_a_dialogue_is_the_same_alone_and_among_others(shoebox: Path, name: str) -> None:
+    benchmark = load(shoebox / "out")
+    user, world, _, _ = talker(benchmark, SimulateSettings(name))
+    galleries = {category: g for (part, category), g in benchmark.galleries.items() if part == "test"}
+    ranker = Ranker(Random(), galleries, world.catalogue)
+    openings = openings_of(galleries, 12, 0)
+    together = converse(ranker, openings, user, world, Manner(turns=3))
+    alone = converse(ranker, openings[:1], user, world, Manner(turns=3))
+    assert alone.said[0] == together.said[0] and alone.shown[0] == together.shown[0]
+
+
+def test_without_patience_a_dialogue_ends_after_one_turn_and_the_target_stays_where_it_was() -> None:
+    found = talk("badce", Opening("x", "a", "c"), turns=4, patience=0)
+    assert found.lengths.tolist() == [1]
+    assert found.greater.tolist() == [[2, 2, 2, 2]]
+    assert found.found.tolist() == [False]
+
+
+def test_patience_is_a_chance_for_each_turn() -> None:
+    names = [f"i{n:03}" for n in range(100)]
+    openings = [Opening("x", "i099", "i098")] * 400
+    found = converse(
+        ranker_of(names), openings, Blunt(), world_of(images_of(names)), Manner(turns=3, patience=0.5, seed=1)
+    )
+    assert np.bincount(found.lengths, minlength=4)[1:] / 400 == pytest.approx([0.5, 0.25, 0.25], abs=0.08)
+
+
+def test_who_changes_their_mind_wants_an_image_that_was_not_shown() -> None:
+    names = "abcdefgh"
+    openings = [Opening("x", "a", "h"), Opening("x", "b", "g")]
+    found = converse(ranker_of(names), openings, Blunt(), world_of(images_of(names)), Manner(turns=3, change_of_mind=1))
+    for row in range(2):
+        for turn in range(1, found.lengths[row]):
+            assert found.targets[row, turn] not in found.shown[row][: turn + 1]
+    assert found.targets[:, 0].tolist() == ["h", "g"]  # the first turn is about what the dialogue began with
+    assert [line["target"] for line in lines_of(found)] == [
+        found.targets[row, 0] for row in range(2) if len(set(found.targets[row, : found.lengths[row]])) == 1
+    ]
+
+
+def test_a_dialogue_whose_user_changed_their_mind_is_no_transaction() -> None:
+    found = talk("badce", Opening("x", "a", "c"), turns=3)
+    assert [turn["reference"] for turn in lines_of(found)[0]["turns"]] == ["a", "b", "d"]
+    moved = replace(found, targets=np.array([["c", "e", "e"]], dtype=object))
+    assert lines_of(moved) == []
+
+
+@pytest.mark.parametrize("said", [[], ["a", "b"], [None]], ids=["nothing", "too much", "no text"])
+def test_a_user_must_say_one_text_in_each_situation(said: Any) -> None:
+    class Odd:
+        def say(self, situations: Sequence[Situation], world: World) -> Any:
+            return said
+
+    with pytest.raises(MtbenchError, match=r"Odd\.say must return one text for each of 1 situations"):
+        talk("badce", Opening("x", "a", "c"), Odd())
+
+
+@pytest.mark.parametrize("manner", [{"turns": 0}, {"turns": 51}, {"patience": 1.5}, {"change_of_mind": -1}])
+def test_a_manner_out_of_range_is_refused(manner: Any) -> None:
+    with pytest.raises(MtbenchError, match="--" + next(iter(manner)).replace("_", "-")):
+        Manner(**manner)
+
+
+# A simulation on disk
+
+
+def test_a_simulation_is_the_same_bytes_again_and_is_read_where_it_is_there(shoebox: Path, tmp_path: Path) -> None:
+    settings = SimulateSettings("template", dialogues=20, manner=Manner(turns=3))
+    benchmark = load(shoebox / "out")
+    first = simulate("bm25", benchmark, tmp_path / "one", settings)
+    second = simulate("bm25", benchmark, tmp_path / "two", settings)
+    (one,), (two,) = (list((tmp_path / name).iterdir()) for name in ("one", "two"))
+    assert one.name == two.name == f"bm25-template-{first['key'][:8]}"
+    for name in ("dialogues.jsonl", "turns.parquet"):
+        assert (one / name).read_bytes() == (two / name).read_bytes()
+    assert {**first, "environment": 0} == {**second, "environment": 0}
+    stamp = (one / "simulation.json").stat().st_mtime_ns
+    assert simulate("bm25", benchmark, tmp_path / "one", settings)["key"] == first["key"]
+    assert (one / "simulation.json").stat().st_mtime_ns == stamp
+    other = simulate("bm25", benchmark, tmp_path / "one", replace(settings, simulator_options={"n": "1"}))
+    assert other["key"] != first["key"]
+
+
+def test_turns_on_disk_say_what_the_record_says(shoebox: Path, tmp_path: Path) -> None:
+    settings = SimulateSettings("attributes", dialogues=15, manner=Manner(turns=2))
+    record = simulate("bm25", load(shoebox / "out"), tmp_path, settings)
+    (folder,) = tmp_path.iterdir()
+    turns = pq.read_table(folder / "turns.parquet").to_pandas()
+    first = turns[turns["turn"] == 1]
+    assert len(first) == record["n"] == 15
+    assert first["percentile"].mean() == pytest.approx(record["rows"][0]["percentile"])
+    assert record["simulator"]["name"] == "attributes" and record["proxy"] == "caption"
+
+
+# Users
+
+
+def test_wishes_are_what_differs() -> None:
+    assert wishes({"a": "1", "b": "2"}, {"a": "1", "b": "3", "c": "4"}) == [Wish("b", "2", "3"), Wish("c", None, "4")]
+
+
+def test_the_user_of_attributes_says_more_and_less() -> None:
+    images = images_of("st", s=["striped", "short"], t=["floral", "short"])
+    said = Attributes(n=10).say([Situation("x", "t", "s"), Situation("x", "t", "t")], world_of(images))
+    assert said == ["more floral, less striped", "nothing to change"]
+
+
+@pytest.mark.parametrize("user", [Attributes(), Template()])
+def test_users_of_attributes_need_attributes(user: Any) -> None:
+    with pytest.raises(MtbenchError, match="no image of the benchmark has any"):
+        user.say([Situation("x", "t", "s")], world_of(images_of("st")))
+    with pytest.raises(ValueError, match="1 or more"):
+        type(user)(n=0)
+
+
+def test_the_template_speaks_english() -> None:
+    told = [
+        [Wish("heel height", "high", "flat")],
+        [Wish("colour", "red", "blue"), Wish("heel shape", None, "block")],
+        [Wish("category", "rain_boots", "pumps"), Wish("strap", "t-strap", "ankle")],
+        [Wish("floral", "", None), Wish("striped", None, "")],
+        [Wish("lace", None, ""), Wish("long sleeve", "", None)],
+        [Wish("beach", None, ""), Wish("light", "", None)],
+    ]
+    said = [{sentence(some, np.random.default_rng(seed)) for seed in range(200)} for some in told]
+    assert {"Something like this, but with a high heel instead of a flat one.", "has a high heel"} <= said[0]
+    assert {"It should be in red instead of blue and have no block heel."} <= said[1]
+    assert {"The same, but rain boots instead of pumps, with a t-strap."} <= said[2]
+    assert {"is more floral and not striped", "It should be more floral and not striped."} <= said[3]
+    assert {"I want one that is not in lace and has a long sleeve."} <= said[4]
+    assert {"Like this one, but lighter and with less of a beach look."} <= said[5]
+    assert all(len(variants) >= 9 for variants in said)
+
+
+def test_the_template_names_a_few_differences_and_none_twice(shoebox: Path) -> None:
+    names = ["v-neck", "deep v neck", "sleeve", "long sleeves", "dark"]
+    images = images_of("st", s=names)
+    situations = [Situation("x", "t", "s", seed=seed) for seed in range(60)]
+    said = Template(n=5).say(situations, world_of(images))
+    assert all(text.lower().count("neck") <= 1 and text.count("sleeve") <= 1 for text in said)
+    assert Template().say([Situation("x", "t", "t")], world_of(images)) == [NOTHING]
+    user, world, _, _ = talker(load(shoebox / "out"), SimulateSettings("template"))
+    (shoes,) = world.galleries.values()
+    asked = [Situation("shoebox", shoes[0], shoes[n], seed=n) for n in range(1, 20)]
+    texts = user.say(asked, world)
+    assert texts == list(user.say(asked, world))
+    assert not [
+        text for text in texts if "_" in text or "  " in text or "None" in text or re.search(r"\ba [aeio]", text)
+    ]
+
+
+def test_a_few_words_of_english() -> None:
+    assert [an(word) for word in ("open toe", "uniform", "ankle strap", "zip")] == [
+        *("an open toe", "a uniform", "an ankle strap", "a zip")
+    ]
+    assert [listed(list(words)) for words in ("", "a", "ab", "abc")] == ["", "a", "a and b", "a, b and c"]
+    assert [more(word) for word in ("floral", "soft", "loose", "slim", "belted")] == [
+        *("more floral", "softer", "looser", "slimmer", "belted")
+    ]
+
+
+def test_the_nearest_pair_is_replayed_and_of_equals_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = {"a": [1, 0], "b": [0, 1], "c": [0.8, 0.6], "s": [2, 0], "t": [0, 3], "zero": [0, 0]}
+    turns = [
+        ("x", Turn("b", ("is wrong",), "a")),
+        ("x", Turn("c", ("is near",), "b")),
+        ("x", Turn("a", ("is red", "is long"), "b")),
+        ("x", Turn("a", ("comes later",), "b")),
+        ("y", Turn("a", ("is of another category",), "b")),
+    ]
+    world = world_of(images_of(list(vectors)), vectors, turns)
+    user = NearestPair()
+    assert user.learn(world) == {"pairs": {"x": 4, "y": 1}}
+    asked = [Situation("x", "t", "s"), Situation("x", "s", "t"), Situation("x", "zero", "zero")]
+    for at_once in (8192, 1):  # in blocks it is the same
+        monkeypatch.setattr("mtbench.simulation.nearest_pair.PAIRS_AT_ONCE", at_once)
+        monkeypatch.setattr("mtbench.simulation.nearest_pair.SITUATIONS_AT_ONCE", at_once)
+        assert user.say(asked, world) == ["is red and is long", "is wrong", "is wrong"]
+    with pytest.raises(MtbenchError, match=r"no turns of 'z'; it has: x, y"):
+        user.say([Situation("z", "t", "s")], world)
+    with pytest.raises(MtbenchError, match="which has no turns"):
+        NearestPair().learn(world_of(images_of("ab"), vectors))
+
+
+def test_relevance_compares_with_the_best_image_before() -> None:
+    images = images_of(["t", "none", "one", "two"], t=["a", "b", "c"], none=["z"], one=["a"], two=["a", "b"])
+    world = world_of(images)
+    user = Relevance()
+
+    def said(*shown: str) -> str:
+        return user.say([Situation("x", "t", shown[-1], shown[:-1], ("",) * len(shown[:-1]))], world)[0]
+
+    assert said("one") == "start"
+    assert said("one", "two") == "closer"
+    assert said("one", "two", "one") == "not closer"  # closer than some, but not than the best
+    assert said("one", "one") == "not closer"
+
+
+def test_relevance_looks_at_features_where_there_are_no_traits() -> None:
+    vectors = {"t": [1, 0], "far": [0, 1], "near": [3, 1]}
+    world = world_of(images_of(list(vectors)), vectors)
+    asked = [Situation("x", "t", "near", ("far",), ("",)), Situation("x", "t", "far", ("near",), ("",))]
+    assert Relevance().say(asked, world) == ["closer", "not closer"]
+
+
+# A user behind an endpoint
+
+
+@contextmanager
+def endpoint(*answers: tuple[int, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A server that gives these answers one after the other, the last one for good; and what it was asked."""
+    asked: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            asked.append({"path": self.path, "key": self.headers.get("Authorization"), **body})
+            status, answer = answers[min(len(asked), len(answers)) - 1]
+            content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+            self.send_response(status)
+            if status == 302:
+                self.send_header("Location", "http://127.0.0.1:9/elsewhere")
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def answer(text: Any) -> dict[str, Any]:
+    return {"choices": [{"message": {"role": "assistant", "content": text}}]}
+
+
+SECRET = "sk-very-secret"
+SHOP = {
+    "B00A": Image("B00A", "x", "a red shoe", ("floral",)),
+    "B00B": Image("B00B", "x", "a blue shoe"),
+    "B00C": Image("B00C", "x"),
+}
+
+
+def llm(url: str, **options: Any) -> Llm:
+    return Llm(url=url, model="m", wait=0, **options)
+
+
+def test_a_language_model_hears_of_images_in_words_and_never_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", SECRET)
+    with endpoint((200, answer("is  blue\x1b\nand " + "very " * 30))) as (url, asked):
+        user = llm(url, key_variable="MY_KEY", seed=7)
+        same = [Situation("x", "B00B", "B00A", seed=seed) for seed in range(3)]
+        said = user.say(same, world_of(SHOP))
+        assert user.say(same, world_of(SHOP)) == said  # asked once
+    assert said == ["is blue and " + " ".join(["very"] * 13)] * 3
+    assert len(asked) == 1
+    (one,) = asked
+    assert (one["path"], one["model"], one["temperature"], one["seed"]) == ("/v1/chat/completions", "m", 0, 7)
+    assert one["key"] == f"Bearer {SECRET}"
+    text = one["messages"][1]["content"]
+    assert text == "The item shown: a red shoe; floral\nThe item you want: a blue shoe"
+    assert "B00" not in json.dumps(one["messages"])
+    assert SECRET not in repr(vars(user))
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_endpoint_is_asked_again(status: int) -> None:
+    with endpoint((status, {}), (status, {}), (200, answer("is red"))) as (url, asked):
+        assert llm(url).say([Situation("x", "B00A", "B00B")], world_of(SHOP)) == ["is red"]
+        assert len(asked) == 3
+    with endpoint((status, {"error": "busy"})) as (url, asked):
+        with pytest.raises(MtbenchError, match=f"answers {status}: .*busy"):
+            llm(url, retries=1).say([Situation("x", "B00A", "B00B")], world_of(SHOP))
+        assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ((401, {"error": f"wrong key {SECRET}"}), "answers 401: the key in MY_KEY is refused"),
+        ((400, {"error": f"no such model for {SECRET}"}), r"answers 400: .*no such model for \*\*\*"),
+        ((302, b""), "answers 302: it has moved"),
+        ((200, b"<html>"), "something else than a chat completion: <html>"),
+        ((200, {"choices": []}), "something else than a chat completion"),
+        ((200, [1]), "something else than a chat completion"),
+        ((200, answer(" \n")), r"gives an empty answer \(model m\)"),
+        ((200, answer(None)), "gives an empty answer"),
+        ((200, b" " * ((1 << 20) + 1)), "more than 1,048,576 bytes"),
+    ],
+)
+def test_what_an_endpoint_does_wrong_is_one_line_without_the_key(
+    given: Any, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", SECRET)
+    with endpoint(given) as (url, asked), pytest.raises(MtbenchError, match=words) as refused:
+        llm(url, key_variable="MY_KEY").say([Situation("x", "B00A", "B00B")], world_of(SHOP))
+    assert SECRET not in str(refused.value) and "\n" not in str(refused.value)
+    assert len(asked) == 1  # what would fail again is not tried again
+
+
+def test_no_server_no_key_and_no_words_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MY_KEY", raising=False)
+    asked = [Situation("x", "B00A", "B00B")]
+    with endpoint((401, {})) as (url, _):
+        with pytest.raises(MtbenchError, match="the key in MY_KEY is not set"):
+            llm(url, key_variable="MY_KEY").say(asked, world_of(SHOP))
+        with pytest.raises(MtbenchError, match="B00C has neither caption nor attributes"):
+            llm(url).say([Situation("x", "B00C", "B00A")], world_of(SHOP))
+    with pytest.raises(MtbenchError, match=r"/v1/chat/completions cannot be reached: .*refused"):
+        llm(url).say(asked, world_of(SHOP))
+    monkeypatch.setenv("MY_KEY", f"{SECRET}\nX: 1")
+    with pytest.raises(MtbenchError, match="holds characters that no key has") as refused:
+        llm(url, key_variable="MY_KEY").say(asked, world_of(SHOP))
+    assert SECRET not in str(refused.value)
+
+
+def test_an_endpoint_that_says_nothing_is_not_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        user = llm(f"http://127.0.0.1:{server.getsockname()[1]}", timeout=0.1, retries=1)
+        with pytest.raises(MtbenchError, match=r"did not answer within 0\.1 seconds"):
+            user.say([Situation("x", "B00A", "B00B")], world_of(SHOP))
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://a/v1", "localhost", "http://me:secret@a/v1", "http://a/v1?key=secret", "file:///x"]
+)
+def test_an_address_that_is_none_or_holds_a_secret_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="url must") as refused:
+        Llm(url=url, model="m")
+    assert "secret" not in str(refused.value)
+
+
+# Models
+
+
+def test_whittle_search_counts_the_constraints_that_are_met() -> None:
+    words = {"ref": ["striped", "long"], "a": ["floral"], "b": ["floral", "striped"], "c": ["long"], "d": []}
+    images = images_of(list(words), **words)
+    catalogue = Catalogue(images, words="attributes")
+    # more floral: a b. less striped than ref: a c d.
+    history = History("x", ("ref",), ("more floral, less striped",))
+    assert WhittleSearch().score([history], list("abcd"), catalogue).tolist() == [[2, 1, 1, 1]]
+    # A second turn about d: more long than d: c. It adds up, and the first turn stays about ref.
+    both = History("x", ("ref", "d"), ("more floral, less striped", "more long"))
+    assert WhittleSearch().score([both], list("abcd"), catalogue).tolist() == [[2, 1, 2, 1]]
+    assert catalogue.proxy == "attributes"
+
+
+def test_whittle_search_is_relative_to_the_reference_of_the_turn() -> None:
+    words = {"some": ["floral"], "most": ["floral", "floral print"], "none": ["plain"]}
+    catalogue = Catalogue(images_of(list(words), **words), words="attributes")
+    model, gallery = WhittleSearch(), ["some", "most", "none"]
+
+    def scores(reference: str, text: str) -> list[float]:
+        found: list[float] = model.score([History("x", (reference,), (text,))], gallery, catalogue)[0].tolist()
+        return found
+
+    assert scores("none", "more floral") == [1, 1, 0]
+    assert scores("some", "more floral") == [0, 1, 0]
+    assert scores("most", "more floral") == [0, 1, 0]  # nothing has more: who has as much
+    assert scores("most", "less floral") == [1, 0, 1]
+    assert scores("none", "less floral") == [0, 0, 1]  # nothing has less: who has none
+    assert scores("none", "more purple") == [0, 0, 0]  # nobody knows the word
+
+
+def test_whittle_search_reads_captions_where_there_are_no_attributes_and_never_the_truth() -> None:
+    images = {
+        name: Image(name, "x", text) for name, text in {"r": "a blue shoe", "a": "a red shoe", "b": "a boot"}.items()
+    }
+    catalogue = Catalogue(images, truth=lambda: pytest.fail("it read the truth"))
+    found = WhittleSearch().score([History("x", ("r",), ("is redder and no boot",))], ["a", "b"], catalogue)
+    assert found.tolist() == [[2, 0]]
+    assert catalogue.proxy == "caption"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("more floral, less striped", {"floral": True, "striped": False}),
+        ("is floral and not striped", {"floral": True, "striped": False}),
+        ("without stripes or dots but with a long sleeve", {"stripe": False, "dots": False, "long sleeve": True}),
+        ("a flat heel instead of a high one and a bow", {"flat": True, "heel": True, "high": False, "bow": True}),
+        ("rather than a bow, dots", {"bow": False, "dots": True}),
+        ("It isn't long. Floral!", {"long": False, "floral": True}),
+        ("darker, with no long sleeves", {"dark": True, "long sleeve": False}),
+        ("closer", {}),
+        ("", {}),
+    ],
+)
+def test_constraints_are_read_from_free_text(text: str, found: dict[str, bool]) -> None:
+    words = Words({"floral", "striped", "stripe", "dots", "long", "long sleeve", "flat", "high", "heel", "bow", "dark"})
+    assert dict(constraints(text, words)) == found
+
+
+def test_ties_of_whittle_search_stay_ties_unless_they_are_drawn() -> None:
+    names = [f"i{n}" for n in range(20)]
+    catalogue = Catalogue(images_of(names))
+    histories = [History("x", ("i0",), (text,)) for text in ("more purple", "more pink")]
+    assert not WhittleSearch().score(histories, names, catalogue).any()
+    drawn = WhittleSearch(ties="random").score(histories, names, catalogue)
+    assert len(np.unique(drawn)) == 40 and drawn.max() < 1
+    again = WhittleSearch(ties="random").score(histories[1:], names[::-1], catalogue)
+    assert again[0, ::-1].tolist() == drawn[1].tolist()  # whatever is beside, in whatever order
+    assert (WhittleSearch(ties="random", seed=1).score(histories, names, catalogue) != drawn).all()
+
+
+def test_rocchio_is_drawn_to_what_was_closer_and_away_from_what_was_not() -> None:
+    vectors = {"first": [1, 0, 0], "good": [0, 2, 0], "bad": [0, 0, 5], "better": [0, 1, 0]}
+    catalogue = Catalogue(images_of(list(vectors)), features=lambda: Vectors(vectors))
+    images = ("first", "good", "bad", "better")
+
+    def query(*said: str) -> list[float]:
+        history = History("x", images[: len(said)], said)
+        found: list[float] = Rocchio().embed_histories([history], catalogue)[0].tolist()
+        return found
+
+    assert query("start") == [1, 0, 0]
+    assert query("start", "closer") == pytest.approx([1, 0.75, 0])
+    assert query("start", "Closer.", "not closer") == pytest.approx([1, 0.75, -0.15])
+    assert query("start", "closer", "not closer", "closer") == pytest.approx([1, 0.75, -0.15])  # means
+    assert query("is red", "is long") == pytest.approx([1.375, 0.375, 0])  # other words count as positive
+    with pytest.raises(ValueError, match="0 or more"):
+        Rocchio(gamma=-1)
+
+
+# The order of models over users
+
+
+def record(model: str, user: str, *percentiles: float, **other: Any) -> dict[str, Any]:
+    rows = [
+        {"turn": n, "percentile": p, "percentile interval": [p - 0.1, p + 0.1]} for n, p in enumerate(percentiles, 1)
+    ]
+    known = {"benchmark": "b", "revision": "r", "split": "test", "dialogues": 9, "turns": len(rows), "patience": 1.0}
+    more = {"change_of_mind": 0.0, "seed": 0, "options": {}, "trained": [], "n": 9}
+    simulator = {"name": user, "options": {}, "source_sha256": ""}
+    return {**known, **more, "model": model, "simulator": simulator, "rows": rows, **other}
+
+
+SCORES = {
+    "u": {"a": 0.9, "b": 0.8, "c": 0.7, "d": 0.7},
+    "v": {"a": 0.8, "b": 0.9, "c": 0.6, "d": 0.5},
+    "w": {"a": 0.1, "b": 0.2, "c": 0.3, "d": 0.4},
+}
+
+
+def test_tau_is_that_of_scipy_for_each_pair_of_users() -> None:
+    records = [record(m, user, value - 0.1, value + 0.1) for user, row in SCORES.items() for m, value in row.items()]
+    found = order(records)
+    assert found["models"] == list("abcd") and found["simulators"] == list("uvw")
+    assert found["percentile"]["u"]["a"] == pytest.approx(0.9)
+    for pair in found["pairs"]:
+        one, other = ([SCORES[user][m] for m in "abcd"] for user in pair["simulators"])
+        assert pair["tau"] == pytest.approx(kendalltau(one, other).statistic)
+    assert [pair["simulators"] for pair in found["pairs"]] == [["u", "v"], ["u", "w"], ["v", "w"]]
+    assert found["lowest"] == min(pair["tau"] for pair in found["pairs"])
+    assert "4 models" in found["note"] and "few models" in found["note"]
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_an_order_needs_every_model_with_every_user_on_the_same_dialogues() -> None:
+    records = [record(m, user, value) for user, row in SCORES.items() for m, value in row.items()]
+    with pytest.raises(MtbenchError, match="d: has not talked with w"):
+        order(records[:-1])
+    with pytest.raises(MtbenchError, match="differ in seed: 0, 1"):
+        order([*records[:-1], {**records[-1], "seed": 1}])
+    with pytest.raises(MtbenchError, match="not 4 and 1"):
+        order(records[:4])
+    same = order([record(m, user, 0.5 if user == "u" else n) for user in "uv" for n, m in enumerate("abc")])
+    assert same["pairs"] == [{"simulators": ["u", "v"], "tau": None}]
+
+
+def test_a_picture_has_a_line_for_each_record_and_the_same_bytes_again(tmp_path: Path) -> None:
+    records = [record(m, user, 0.4, value) for user, row in SCORES.items() for m, value in row.items()]
+    for name in ("one.svg", "two.svg", "one.png"):
+        draw(records, tmp_path / name)
+    text = (tmp_path / "one.svg").read_text()
+    assert text == (tmp_path / "two.svg").read_text()
+    assert text.count("FillBetweenPolyCollection") + text.count("PolyCollection_") >= len(records)
+    with pytest.raises(MtbenchError, match=r"not as \.gif"):
+        draw(records, tmp_path / "one.gif")
+    with pytest.raises(MtbenchError, match="different benchmarks"):
+        draw([*records, record("a", "u", 0.5, benchmark="c")], tmp_path / "no.svg")
+    with pytest.raises(MtbenchError, match="no simulation"):
+        draw([], tmp_path / "no.svg")
+
+
+# From dialogues to a benchmark
+
+
+def line(**changes: Any) -> str:
+    turns = [{"reference": "a", "feedback": ["is red"]}, {"reference": "b", "feedback": ["is long", "has dots"]}]
+    return json.dumps({"id": "1", "category": "x", "split": "test", "target": "c", "turns": turns, **changes})
+
+
+def read(path: Path, *lines: str | bytes, **options: Any) -> Any:
+    path.write_bytes(b"\n".join(one if isinstance(one, bytes) else one.encode() for one in lines))
+    return DialoguesBuilder().read(path, **options)
+
+
+def test_dialogues_become_sessions_whose_turns_lead_to_each_other(tmp_path: Path) -> None:
+    found = read(tmp_path / "d.jsonl", line(), "", line(id="2", split="train", chat="ignored"))
+    first = found.sessions[0]
+    assert first.turns == (Turn("a", ("is red",), "b"), Turn("b", ("is long", "has dots"), "c"))
+    assert found.session_splits == ["test", "train"]
+    assert found.image_lists == {("test", "x"): ["a", "b", "c"], ("train", "x"): ["a", "b", "c"]}
+    odd = read(tmp_path / "d.jsonl", line(target="a"))
+    assert odd.sessions[0].flags == ("target-shown",)
+
+
+def test_candidates_come_from_a_file(tmp_path: Path) -> None:
+    names, by_category = tmp_path / "names.txt", tmp_path / "names.json"
+    names.write_text("c\na\nz\n")
+    by_category.write_text(json.dumps({"x": ["c", "z"], "y": ["q"]}))
+    assert read(tmp_path / "d.jsonl", line(), candidates=names).image_lists == {("test", "x"): ["a", "c", "z"]}
+    assert read(tmp_path / "d.jsonl", line(), candidates=by_category).image_lists == {("test", "x"): ["c", "z"]}
+    with pytest.raises(MtbenchError, match="its target nowhere is no candidate"):
+        read(tmp_path / "d.jsonl", line(target="nowhere"), candidates=names)
+    with pytest.raises(MtbenchError, match="give a JSON object"):
+        read(tmp_path / "d.jsonl", line(), line(id="2", category="y"), candidates=names)
+    by_category.write_text(json.dumps({"x": ["c", "c", 3]}))
+    with pytest.raises(MtbenchError, match="2 problems"):
+        read(tmp_path / "d.jsonl", line(), candidates=by_category)
+
+
+def test_everything_wrong_with_a_file_of_dialogues_is_said_at_once(tmp_path: Path) -> None:
+    lines = [
+        line(),
+        line(),
+        "{",
+        "[]",
+        line(id="3", split="tset"),
+        line(id="4", target=None),
+        line(id="5", turns=[]),
+        line(id="6", turns=[{"reference": "a", "feedback": []}]),
+        line(id="7", turns=[{"reference": "a", "feedback": "is red"}]),
+        line(id="8", turns=["a"]),
+        line(id="9\u001b[2J"),
+        line(id="10", target="c\u202e"),
+        line(id="11", turns=[{"reference": "a", "feedback": ["is\u0000red"]}]),
+        line(id="12", category="x" * 400),
+        b'{"id": "\xff"}',
+        "[" * 100_000,
+        '{"id": "\\ud800"}',
+        line(id="13", turns=[{"reference": "a", "feedback": ["x"]}] * 51),
+        line(id="14", turns=[{"reference": "a", "feedback": ["x" * 3000]}]),
+        b"x" * ((1 << 20) + 9),
+        '{"id": ' + "9" * 5000 + "}",
+        line(id=" 15"),
+    ]
+    with pytest.raises(MtbenchError) as refused:
+        read(tmp_path / "d.jsonl", *lines)
+    text = str(refused.value)
+    told = {int(number) for number in re.findall(r"^  line (\d+)", text, re.MULTILINE)}
+    total = int(re.search(r"(\d+) problems", text)[1])  # type: ignore[index]
+    assert total == 21
+    assert told <= set(range(2, 23)) and {2, 3, 4, 5} <= told
+    assert "\x1b" not in text and "\u202e" not in text and "\x00" not in text
+    with pytest.raises(MtbenchError, match="holds no dialogue"):
+        read(tmp_path / "d.jsonl", "")
+    with pytest.raises(MtbenchError, match="is no file"):
+        DialoguesBuilder().read(tmp_path / "nowhere")
+
+
+def test_what_a_simulation_writes_can_be_built(tmp_path: Path) -> None:
+    write_dialogues(tmp_path / "d.jsonl", talk("badce", Opening("x", "a", "c"), turns=3))
+    found = DialoguesBuilder().read(tmp_path / "d.jsonl")
+    assert found.sessions[0].images == ("a", "b", "d", "c")
+    assert found.sessions[0].turns[0].feedback == ("not a",)
+
+
+# As typed
+
+
+def printed(*words: object) -> str:
+    found = CliRunner().invoke(main, [str(word) for word in words], prog_name="mtbench")
+    assert found.exit_code == 0, found.output
+    return found.stdout
+
+
+def refused(*words: object) -> str:
+    found = CliRunner().invoke(main, [str(word) for word in words], prog_name="mtbench")
+    assert isinstance(found.exception, SystemExit), found.exception  # anything else is a traceback
+    assert found.exit_code == 2 and found.stderr.count("mtbench:") == 1
+    return found.stderr
+
+
+def test_simulate_build_and_evaluate_as_typed(shoebox: Path, tmp_path: Path) -> None:
+    benchmark, out = shoebox / "out", tmp_path / "simulations"
+    users = ["--simulator", "attributes", "--simulator", "relevance", "--simulator", "nearest-pair"]
+    options = ["--benchmark", benchmark, "--dialogues", 20, "--turns", 3, "--out", out]
+    text = printed("simulate", "rocchio", "whittle-search", *options, *users, "--picture", tmp_path / "turns.svg")
+    assert len(re.findall(r"^(?:rocchio|whittle-search) ", text, re.MULTILINE)) == 6
+    for words in ("20 dialogues of up to 3 turns, seed 0", "turn 3", "hits@10", "95% interval", "tau", str(out)):
+        assert words in text
+    assert (tmp_path / "turns.svg").stat().st_size > 1000
+    found = json.loads(printed("simulate", "rocchio", "whittle-search", *options, *users, "--json"))
+    assert len(found["simulations"]) == 6 and len(found["order"]["pairs"]) == 3
+    assert len(list(out.iterdir())) == 6
+
+    dialogues = next(out.glob("rocchio-attributes-*")) / "dialogues.jsonl"
+    captions = ["--image-captions", shoebox / "raw" / "image_captions.json"]
+    printed("build", "dialogues", "--raw", dialogues, "--out", tmp_path / "talk", *captions)
+    assert "bm25" in printed("evaluate", "bm25", "--benchmark", tmp_path / "talk")
+    assert (tmp_path / "talk" / "results").is_dir()
+
+
+def test_models_and_users_in_files_of_their_own_and_one_option_each(letters: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        MODELS + "\n\nclass Shouts:\n    def __init__(self, *, word: str = 'no') -> None:\n        self.word = word\n\n"
+        "    def say(self, situations, world):\n        return [self.word for _ in situations]\n"
+        "\n\nclass Mute(Shouts):\n    def say(self, situations, world):\n        return []\n"
+        "\n\nclass Broken(Shouts):\n    def say(self, situations, world):\n        return 1 / 0\n"
+    )
+    mine, where = f"{tmp_path / 'mine.py'}:", ["--benchmark", letters, "--dialogues", "6", "--turns", "2"]
+    told = ["--simulator-set", "word=yes", "--set", "best=jihgfedcbasrqponmlk", "--patience", "0.5"]
+    text = printed("simulate", mine + "Order", *where, "--simulator", mine + "Shouts", *told)
+    assert re.search(r"^Order +Shouts ", text, re.MULTILINE) and "patience 0.5" in text
+    (folder,) = (letters / "simulations").iterdir()  # beside the results by default
+    assert {
+        turn["feedback"][0] for row in (folder / "dialogues.jsonl").open() for turn in json.loads(row)["turns"]
+    } == {"yes"}
+    assert "must return one text" in refused("simulate", "random", *where, "--simulator", mine + "Mute")
+    assert "ZeroDivisionError" in refused("simulate", "random", *where, "--simulator", mine + "Broken")
+    assert "is no simulator" in refused("simulate", "random", *where, "--simulator", mine + "Order")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--simulator", "tempalte"], "Did you mean 'template'?"),
+        (["--simulator", "template"], "no image of the benchmark has any"),
+        (["--simulator", "relevance", "--simulator-set", "n=1"], "no such option"),
+        (["--simulator", "relevance", "--turns", "0"], "--turns must be between 1 and 50"),
+        (["--simulator", "relevance", "--patience", "2"], "--patience must be between 0 and 1"),
+        (["--simulator", "relevance", "--dialogues", "0"], "--dialogues must be 1 or more"),
+        (["--simulator", "relevance", "--seed", "-1"], "--seed must be 0 or more"),
+        (["--simulator", "relevance", "--split", "tset"], "has no gallery for tset"),
+        (["--simulator", "relevance", "--picture", "turns.gif"], "not as .gif"),
+        (["--simulator", "llm"], "url: must be given"),
+        (["--simulator", "llm", "--simulator-set", "url=x", "--simulator-set", "model=m"], "url must be an address"),
+    ],
+)
+def test_what_cannot_be_simulated_is_refused_in_a_line(letters: Path, words: list[str], message: str) -> None:
+    assert message in refused("simulate", "random", "--benchmark", letters, *words)
