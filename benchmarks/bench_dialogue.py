@@ -116,7 +116,7 @@ def one_by_one(
 def update(net: Network, seen: Seen, stage: Stage, openings: Openings) -> float:
     """Loss and gradient of a batch."""
     net.zero_grad()
-    loss = improved(net, net, seen, stage, openings, candidates=CANDIDATES)
+    loss = improved(net, net, seen, stage, openings, candidates=CANDIDATES, negatives=NEGATIVES)
     loss.backward()  # type: ignore[no-untyped-call]
     return float(loss.detach())
 
@@ -130,7 +130,7 @@ def singly(net: Network, seen: Seen, stage: Stage, openings: Openings) -> float:
         for row in range(len(openings)):
             at = np.array([row])
             one = Openings(0, openings.targets[at], openings.first[at], openings.seeds[at], openings.others[at])
-            loss = improved(net, net, seen, stage, one, candidates=CANDIDATES) / len(openings)
+            loss = improved(net, net, seen, stage, one, candidates=CANDIDATES, negatives=NEGATIVES) / len(openings)
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
     finally:

@@ -82,7 +82,8 @@ def main() -> None:
         if match[1] == "file":
             (WORK / match[2]).write_text(match[4], encoding="utf-8")
     readme.write_text(BLOCK.sub(partial(refreshed, slow=options.slow), text), encoding="utf-8")
-    shutil.copy(WORK / "leaks.png", RESULTS)
+    for name in ("leaks.png", "turns.png"):
+        shutil.copy(WORK / name, RESULTS)
     screenshot(WORK / "report.html", RESULTS / "report.png")
 
 

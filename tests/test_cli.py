@@ -100,7 +100,10 @@ def test_help_starts_with_commands_that_exist_and_imports_nothing_heavy() -> Non
         ("train", ["MODEL", "--preset", "--config", "--set", "--seed", "--pairs", "--allow-leak", "--drop-leaks"]),
         ("sweep", ["MODEL", "--over", "--split", "--set", "--preset", "--config", "--seed", "--jobs", "--yes"]),
         ("evaluate", ["MODEL...", "--benchmark", "--features", "--limit", "--seed", "--set", "--out", "--json"]),
-        ("simulate", ["MODEL...", "--benchmark", "--simulator", "--turns", "--patience", "--simulator-set", "--picture"]),
+        (
+            "simulate",
+            ["MODEL...", "--benchmark", "--simulator", "--turns", "--patience", "--simulator-set", "--picture"],
+        ),
         ("check-model", ["MODEL", "--set", "--benchmark", "--seed", "--json"]),
         ("compare", ["RESULT...", "--measure", "--baseline", "--json"]),
         ("report", ["RESULT...", "--out", "--benchmark", "--examples", "--overwrite"]),

@@ -287,7 +287,7 @@ def test_the_look_ahead_takes_the_image_with_the_least_sum_of_ranks() -> None:
 def test_policy_improvement_is_a_cross_entropy_of_the_best_image() -> None:
     net, stage, seen = toy([0.0, 1.0, 2.0, 5.0, 9.0], [0.0, 1.0, 9.0, 5.0, 9.0])
     openings = Openings(0, np.array([4]), np.array([0]), np.array([1]), np.array([[[3, 1], [0, 0]]]))
-    found = improved(net, net, seen, stage, openings, candidates=2)
+    found = improved(net, net, seen, stage, openings, candidates=2, negatives=2)
     # One turn counts. The state is at 0, where a is shown, so that b and c are near; c is the best; d and b are drawn.
     by_hand = cross_entropy(torch.tensor([[81 - 4.0, 81 - 25.0, 81 - 1.0]]), torch.tensor([0]))
     torch.testing.assert_close(found.detach(), by_hand)
@@ -301,7 +301,7 @@ def test_a_state_that_learns_and_one_that_looks_ahead_are_two() -> None:
     with torch.no_grad():
         net.shift.fill_(5.0)
     openings = Openings(0, np.array([4]), np.array([0]), np.array([1]), np.array([[[3, 1], [0, 0]]]))
-    found = improved(net, target, seen, stage, openings, candidates=2)
+    found = improved(net, target, seen, stage, openings, candidates=2, negatives=2)
     by_hand = cross_entropy(torch.tensor([[-9.0, 0.0, -16.0]]), torch.tensor([0]))  # c is still the best; from 5
     torch.testing.assert_close(found.detach(), by_hand)
 

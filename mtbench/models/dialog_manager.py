@@ -105,7 +105,7 @@ class DialogManager(Learned):
     margin: float = 0.3
     hinges: int = 20
     negatives: int = 5
-    supervise: float = 1.0
+    supervise: float = 30.0
     embedding: int = 512
     filters: int = 512
     dim: int = 256
@@ -114,9 +114,9 @@ class DialogManager(Learned):
     dialogues: int = 1024
     dev_dialogues: int = 256
     improve_epochs: int = 5
-    improve_batch: int = 8
+    improve_batch: int = 32
     improve_rate: float = 1e-4
-    improve_dialogues: int = 512
+    improve_dialogues: int = 1024
 
     similarity: ClassVar[str] = "dot"
 
@@ -162,7 +162,8 @@ class DialogManager(Learned):
         if self.training == "mbpi":
             self.manager.image_encoder.requires_grad_(requires_grad=False)
             looks = _LookAhead(self, stages)
-            phase = self._phase("mbpi", self._improving, stages, looks, self.improve_dialogues, self.negatives)
+            others = max(self.negatives, self.hinges if self.supervise else 0)
+            phase = self._phase("mbpi", self._improving, stages, looks, self.improve_dialogues, others)
             yield replace(phase, batches=partial(looks.epoch, phase.batches))
 
     def _take(self, below: DialogManager) -> None:
@@ -178,7 +179,7 @@ class DialogManager(Learned):
         return replace(self.recipe, epochs=self.improve_epochs, batch=self.improve_batch, rate=self.improve_rate)
 
     @property
-    def beside(self) -> Mapping[str, float]:
+    def beside(self) -> dict[str, float]:
         """The hinge that goes on beside `rl` and `mbpi`."""
         return {"margin": self.margin, "supervise": self.supervise}
 
@@ -265,7 +266,8 @@ class _LookAhead:
     def __call__(self, openings: Openings) -> Tensor:
         net, number = self.model.manager.eval(), openings.stage
         seen, stage, model = self.seen[number], self.stages.train[number], self.model
-        return improved(net, self.target, seen, stage, openings, candidates=model.candidates, **model.beside)
+        few, many = model.candidates, model.negatives
+        return improved(net, self.target, seen, stage, openings, candidates=few, negatives=many, **model.beside)
 
 
 def _in_float32(place: str, loss: Callable[[Openings], Tensor], openings: Openings) -> Tensor:

@@ -58,7 +58,7 @@ class Captioner:
     """
 
     seed: int = 0
-    epochs: int = 8
+    epochs: int = 5
     width: int = 256
     batch: int = 128
     rate: float = 2e-3

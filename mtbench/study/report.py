@@ -72,7 +72,7 @@ def drawn(design: Design) -> list[str]:
     n, counts = design.transactions, design.counts
     pairs = len({q.models for q in design.questions}) if design.way == "pairwise" else 1
     of = f"{n:,} transactions" if pairs == 1 else f"{pairs} pairs of models on {n:,} transactions"
-    kind = "all three" if design.way == "three-way" else "two"
+    kind = "three" if design.way == "three-way" else "two"
     asked, short = len(design.questions), len(design.questions) < design.asked
     lines = [
         f"{asked:,} question{'s' * (asked != 1)} of {kind} images each, drawn with seed {design.seed} among "
@@ -131,7 +131,7 @@ def _share(values: Any, clusters: Sequence[str]) -> tuple[float | None, list[flo
 
 def _pairs(design: Design, answers: Sequence[Answer]) -> list[Row]:
     """The sign test of each pair of models that were shown beside each other, with Holm's rule over the pairs."""
-    rows = []
+    rows: list[Row] = []
     for one, two in combinations(range(len(design.names)), 2):
         beside = [a for a in answers if {one, two} <= set(design.questions[a.question].models)]
         if not any({one, two} <= set(question.models) for question in design.questions):
@@ -141,7 +141,7 @@ def _pairs(design: Design, answers: Sequence[Answer]) -> list[Row]:
             taken = _taken(design, answer)
             if taken in (one, two):
                 votes[design.questions[answer.question].cluster].append(1 if taken == one else -1)
-        every = [vote for of in votes.values() for vote in of]
+        every: list[int] = [vote for of in votes.values() for vote in of]
         sums = [sum(of) for of in votes.values()]
         first, second = sum(total > 0 for total in sums), sum(total < 0 for total in sums)
         shares = _share(np.array([vote > 0 for vote in every], np.float64), [c for c, of in votes.items() for _ in of])
@@ -161,7 +161,7 @@ def _pairs(design: Design, answers: Sequence[Answer]) -> list[Row]:
                 "p_answers": _sign_test(every.count(1), every.count(-1)),
             }
         )
-    for row, adjusted in zip(rows, holm([row["p"] for row in rows]).tolist() if rows else [], strict=True):
+    for row, adjusted in zip(rows, holm([float(row["p"]) for row in rows]).tolist(), strict=True):
         row["p_holm"] = adjusted
     return rows
 

@@ -103,7 +103,7 @@ def serve(
         raise MtbenchError(f"--host {host} lets other machines in: add --public if that is what you want")
     store = Store(out, design)
     app = create_app(store, benchmark, hosts=None if public else sorted({*LOCAL, host}))
-    with closing(_listen(host, port)) as listening:
+    with closing(listen(host, port)) as listening:
         server = make_server(app, listening)
         stop = threading.Event()
         if threading.current_thread() is threading.main_thread():
@@ -127,7 +127,8 @@ def make_server(app: Any, listening: socket.socket) -> Any:
     return serving.make_server(host, port, app, threaded=True, fd=listening.fileno())
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0 takes a free one."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         found = socket.socket(family, kind, protocol)

@@ -108,6 +108,7 @@ def improved(
     openings: Openings,
     *,
     candidates: int,
+    negatives: int,
     margin: float = 0.0,
     supervise: float = 0.0,
 ) -> Tensor:
@@ -127,6 +128,7 @@ def improved(
         seen: the gallery as both see it.
         stage, openings: the dialogues; images to compare with, for each turn.
         candidates: how many images are tried.
+        negatives: so many of the images to compare with count against a*; the hinge has all of them.
         margin, supervise: of the hinge of supervised learning at the same states, and its weight; 0 in the paper.
     """
     talk, going = Talk.of(openings), np.arange(len(openings))
@@ -144,7 +146,7 @@ def improved(
             left, _ = standing(net.scores(found, seen), talk)
             nearest = _nearest(left, talk, candidates)
         chosen = look_ahead(target, stage, seen, talk, theirs, _columns(nearest), turns - 1 - turn)
-        compared = np.concatenate([chosen[:, None], openings.others[going, turn]], axis=1)
+        compared = np.concatenate([chosen[:, None], openings.others[going, turn, :negatives]], axis=1)
         far = squared(states[:, None], seen.vectors[stage.at(compared)])
         logits = squared(states, seen.vectors[stage.at(talk.targets)])[:, None] - far
         losses.append(cross_entropy(logits, torch.zeros(len(logits), dtype=torch.int64, device=logits.device)))
