@@ -27,7 +27,7 @@ from mtbench.models.checkpoint import open_checkpoint  # noqa: E402
 from mtbench.models.dialog_manager import DialogManager  # noqa: E402
 from mtbench.models.learning import dialogue_losses  # noqa: E402
 from mtbench.models.learning.dialogue_losses import hinge, improved, look_ahead, reinforce, sample  # noqa: E402
-from mtbench.models.learning.dialogue_stages import simulator_of, stages_of  # noqa: E402
+from mtbench.models.learning.dialogue_stages import parts_of, simulator_of, stages_of  # noqa: E402
 from mtbench.models.learning.dialogues import Openings, Stage, Talk, draw, hold, percentile, standing  # noqa: E402
 from mtbench.models.learning.resume import Folder  # noqa: E402
 from mtbench.models.learning.trainer import Trainer  # noqa: E402
@@ -348,7 +348,7 @@ def test_a_user_in_training_knows_training_images_alone() -> None:
         return Fold([History("dress", (told[0],), ("x",))], [(told[1],)], {"dress": gallery}, dict, lambda: None)
 
     first, dev = part("abc", "ab"), part("de", "de")
-    world = training_world(first, dev, catalogue, galleries=first)
+    world = training_world(first, dev, catalogue, galleries={"dress": tuple("abc")})
     assert set(world.galleries["dress"]) == {"a", "b", "c"}
     assert "f" not in world.images
     with pytest.raises(KeyError):
@@ -448,8 +448,23 @@ def test_words_of_the_user_and_of_the_annotators_have_tokens(parts) -> None:
     stages = stages_of(*parts, simulator_of("attributes", ""))
     assert {"more", "less"} <= set(stages.words)
     assert stages.features == 64 or stages.features > 0
-    seen = {image for stage in stages.train for image in stage.image_ids}
-    assert seen.isdisjoint(image for stage in stages.dev for image in stage.image_ids)
+
+
+def on(names) -> Fold:
+    return Fold([], [], {"dress": Gallery("x", "dress", "all", tuple(names))}, dict, lambda: None)
+
+
+def test_no_image_that_is_learned_from_is_chosen_on() -> None:
+    shared, own = [f"image{k}" for k in range(1000)], ["new0", "new1"]
+    mine, theirs = (part["dress"] for part in parts_of(on(shared), on([*shared, *own])))
+    assert not {*mine} & {*theirs}
+    assert {*mine, *theirs} == {*shared, *own}
+    assert 0.12 < (len(theirs) - 2) / 1000 < 0.18
+
+
+def test_nothing_is_held_out_where_dev_has_images_of_its_own() -> None:
+    assert parts_of(on("abc"), on("de")) == ({"dress": ("a", "b", "c")}, {"dress": ("d", "e")})
+    assert parts_of(on("abc"), Fold([], [], {}, dict, lambda: None)) == ({"dress": ("a", "b", "c")}, {"dress": ()})
 
 
 @pytest.mark.parametrize("training", ["sl", "rl", "mbpi"])

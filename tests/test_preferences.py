@@ -177,14 +177,13 @@ def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
 
 
 KILLED = """
-import sys
+import json
 from pathlib import Path
-sys.path.insert(0, {tests!r})
-from test_preferences import design
+from mtbench.study.design import Design
 from mtbench.study.store import Store
-store = Store(Path({path!r}), design(5000))
+store = Store(Path({path!r}), Design.from_json(json.loads({text!r})))
 store.new_participant()
-for n in range(5000):
+for n in range(500):
     store.answer(0, n, n % 2, (0, 1))
     print(n, flush=True)
 """
@@ -192,7 +191,7 @@ for n in range(5000):
 
 def test_a_killed_process_loses_no_answer_that_was_given(tmp_path: Path) -> None:
     path = tmp_path / "study.sqlite"
-    code = KILLED.format(tests=str(Path(__file__).parent), path=str(path))
+    code = KILLED.format(path=str(path), text=json.dumps(design(500).to_json()))
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -200,7 +199,7 @@ def test_a_killed_process_loses_no_answer_that_was_given(tmp_path: Path) -> None
                 process.send_signal(signal.SIGKILL)
                 break
         told = 20 + len(process.stdout.read().split())
-    kept = Store(path, design(5000)).answers()
+    kept = Store(path, design(500)).answers()
     assert [answer.question for answer in kept] == list(range(len(kept))) and told + 1 <= len(kept) <= told + 2
     assert all(answer.choice == answer.question % 2 for answer in kept)
 
@@ -360,30 +359,31 @@ def test_ten_answers_in_a_browser_are_collected_and_reported(chromium: Any, box:
         for n in range(5, 10):  # two people at once
             assert tab.title() == f"Question {n + 1} of 10"
             press(tab, "1")
-            press(second, "2")
-        assert "All 10 answers are kept" in tab.content() and second.title() == "Question 6 of 10"
+            if n < 8:
+                press(second, "2")
+        assert "All 10 answers are kept" in tab.content() and second.title() == "Question 4 of 10"
         second.goto(f"{url}/question/9")  # no skipping
-        assert second.title() == "Question 6 of 10"
+        assert second.title() == "Question 4 of 10"
         elsewhere.close()
         other.close()
     assert not problems, problems
     seen = "\n".join(sources).lower()
     assert not any(word in seen for word in ("bm25", "random", *store.design.keys)), "blinded"
     answers = store.answers()
-    assert Counter(answer.participant for answer in answers) == {0: 10, 1: 5}
+    assert Counter(answer.participant for answer in answers) == {0: 10, 1: 3}
     assert [tuple(answer.shown) for answer in answers] == [
         store.design.shown(answer.question, answer.participant) for answer in answers
     ]
     page = tmp_path / "report.html"
     found = CliRunner().invoke(main, ["study", "report", str(path), "--out", str(page)])
     assert found.exit_code == 0, found.output
-    assert "15 answers of 2 participants (2 began, 1 finished)" in found.output
+    assert "13 answers of 2 participants (2 began, 1 finished)" in found.output
     for words in ("bm25 : random", "Krippendorff's alpha", "neither / cannot tell", "left"):
         assert words in found.output
     assert "Preference rates" in page.read_text()
     as_json = json.loads(CliRunner().invoke(main, ["study", "report", str(path), "--json"]).output)
-    assert as_json["answers"] == 15 and as_json["neither"] == 3
-    assert as_json["places"]["counts"] == [1 + 5, 1 + 5]
+    assert as_json["answers"] == 13 and as_json["neither"] == 3
+    assert as_json["places"]["counts"] == [1 + 5, 1 + 3]
     again = CliRunner().invoke(main, ["study", "report", str(path), "--out", str(page)])
     assert again.exit_code == 2 and "--overwrite" in again.stderr
 

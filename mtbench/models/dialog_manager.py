@@ -58,8 +58,8 @@ class DialogManager(Learned):
         length: words of a text that are read.
         scale: of the features, before all else. In this library they have length 1.
         dialogues: so many in an epoch, about; 0 for as many as the galleries have images.
-        dev_dialogues: so many on the galleries of dev, about, to choose the best epoch by: it has the highest mean
-            rank percentile over all turns.
+        dev_dialogues: so many, about, to choose the best epoch by: it has the highest mean rank percentile over all
+            turns, on images that are not learned from.
         supervise: the weight of the hinge in ``rl`` and ``mbpi``; 0 in the paper.
         improve_epochs, improve_batch, improve_rate, improve_dialogues: of ``rl`` and ``mbpi``.
         batch: dialogues in a batch.

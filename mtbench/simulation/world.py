@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from mtbench.core.errors import MtbenchError
 from mtbench.core.types import Turn
@@ -35,20 +35,19 @@ def world_of(benchmark: Benchmark, catalogue: Catalogue, *, split: str = "test")
     )
 
 
-def training_world(train: Fold, dev: Fold, catalogue: Catalogue, *, galleries: Fold) -> World:
-    """What users may know who talk with a model that learns: the images of a fold, and what was said in training.
+def training_world(train: Fold, dev: Fold, catalogue: Catalogue, *, galleries: Mapping[str, Sequence[str]]) -> World:
+    """What users may know who talk with a model that learns: some images, and what was said in training.
 
     Args:
         train: the training part.
         dev: what a user who learns may choose on; only said of images, as that of a `World`.
         catalogue: of the model; what users look up in theirs is not noted in it.
-        galleries: whose candidates are searched. Of other images, but for those that annotators spoke of in training,
-            a user knows nothing.
+        galleries: the candidates by category. Of other images, but for those that annotators spoke of in training, a
+            user knows nothing.
     """
     turns, dev_turns = list(_turns(train)), list(_turns(dev))
-    candidates = {category: gallery.image_ids for category, gallery in galleries.galleries.items()}
     spoken_of = [image for _, turn in (*turns, *dev_turns) for image in (turn.reference, turn.target)]
-    known = catalogue.part([*(image for images in candidates.values() for image in images), *spoken_of])
+    known = catalogue.part([*(image for images in galleries.values() for image in images), *spoken_of])
 
     def truth() -> Truth | None:
         try:
@@ -56,7 +55,7 @@ def training_world(train: Fold, dev: Fold, catalogue: Catalogue, *, galleries: F
         except MtbenchError:  # nothing is known for certain
             return None
 
-    return World(known.images, known, turns, dev_turns, truth=truth, joiner=catalogue.joiner, galleries=candidates)
+    return World(known.images, known, turns, dev_turns, truth=truth, joiner=catalogue.joiner, galleries=galleries)
 
 
 def _turns(fold: Fold) -> Iterator[tuple[str, Turn]]:

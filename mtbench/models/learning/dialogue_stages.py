@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -21,6 +21,11 @@ from mtbench.models.protocol import Catalogue, Fold
 from mtbench.simulation.protocol import Simulator, World
 from mtbench.simulation.world import training_world
 
+Galleries: TypeAlias = Mapping[str, Sequence[str]]
+
+HELD_OUT = 0.15
+"""Of the images that the galleries of train and dev share, this part is kept to choose on."""
+
 HEARD = 4096
 """Situations in which the user is listened to before training, to learn the words."""
 
@@ -30,7 +35,7 @@ class Stages:
     """Where a model learns, and where it is judged.
 
     Attributes:
-        train, dev: a stage for each gallery with two images or more; dev may have none.
+        train, dev: a stage for each gallery with two images or more (see `parts_of`); dev may have none.
         words: that have a token.
     """
 
@@ -103,36 +108,56 @@ def stages_of(
     Raises:
         MtbenchError: no gallery of the train part has two images, or the user cannot speak here.
     """
-    world = training_world(train, dev, catalogue, galleries=train)
+    mine, theirs = parts_of(train, dev)
+    world = training_world(train, dev, catalogue, galleries=mine)
     learn: Any = getattr(simulator, "learn", None)
     if learn is not None:
         with blame(type(simulator)):
             learn(world)
     plain = Vocabulary(())
-    own = _stages(train, catalogue, simulator, world, plain, device)
+    own = _stages(mine, catalogue, simulator, world, plain, device)
     if not own:
         raise MtbenchError("no gallery of the train part has two images to talk about")
     if words is None:
         written = [text for history in train.histories for text in history.feedback]
         words = Vocabulary.of([*written, *_heard(own)]).words
     known = Vocabulary(words)
-    there = training_world(train, dev, catalogue, galleries=dev)
+    there = training_world(train, dev, catalogue, galleries=theirs)
     return Stages(
-        tuple(_stages(train, catalogue, simulator, world, known, device)),
-        tuple(_stages(dev, catalogue, simulator, there, known, device)),
+        tuple(_stages(mine, catalogue, simulator, world, known, device)),
+        tuple(_stages(theirs, catalogue, simulator, there, known, device)),
         known.words,
     )
 
 
+def parts_of(train: Fold, dev: Fold) -> tuple[Galleries, Galleries]:
+    """The images to learn from and those to choose the best epoch on, by category: no image is in both.
+
+    Dialogues are learned from images, not from transactions, and the dev part of a benchmark may have the gallery of
+    the train part: on that every epoch is better than the one before. So where they share images, about `HELD_OUT` of
+    those, by a hash of their names, are held out from training; the others are no candidates on dev.
+    """
+    mine, theirs = {}, {}
+    for category, gallery in sorted(train.galleries.items()):
+        others = dev.galleries[category].image_ids if category in dev.galleries else ()
+        shared = {*gallery.image_ids} & {*others}
+        held = {image for image in shared if draw_seed("held out", image) % 1000 < 1000 * HELD_OUT}
+        if len(gallery) - len(held) < 2:
+            held = set()
+        mine[category] = tuple(image for image in gallery.image_ids if image not in held)
+        theirs[category] = tuple(image for image in others if image in held or image not in shared)
+    return mine, theirs
+
+
 def _stages(
-    fold: Fold, catalogue: Catalogue, simulator: Simulator, world: World, vocabulary: Vocabulary, device: str
+    galleries: Galleries, catalogue: Catalogue, simulator: Simulator, world: World, vocabulary: Vocabulary, device: str
 ) -> list[Stage]:
+    """A stage for each gallery that has something to talk about."""
     found = []
-    for category in sorted(fold.galleries):
-        images = fold.galleries[category].image_ids
+    for category, images in sorted(galleries.items()):
         if len(images) >= 2:
             features = torch.from_numpy(np.asarray(catalogue.image_features(images))).to(device)
-            found.append(Stage(category, images, features, simulator, world, vocabulary))
+            found.append(Stage(category, tuple(images), features, simulator, world, vocabulary))
     return found
 
 
