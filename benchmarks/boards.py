@@ -15,12 +15,16 @@ from typing import Any
 
 import mtbench
 from mtbench.data.benchmark import Benchmark
-from mtbench.leaderboard.board import MEASURES, Board, Quoted
+from mtbench.leaderboard.board import MEASURES, Board, Quoted, read_board
+from mtbench.leaderboard.from_result import training_of
+from mtbench.leaderboard.limits import read_toml
 from mtbench.leaderboard.opening import Opening, open_board
+from mtbench.leaderboard.submission import folders
 from mtbench.leaderboard.submit import prepare
 
 ROOT = Path(__file__).resolve().parent.parent / "leaderboards"
 DATE = "2026-11-22"
+AUTHORS = ["The mtbench authors"]
 
 _PAPER = "FashionNTM, ICCV 2023"
 _FASHIONIQ = (
@@ -168,10 +172,11 @@ def meta_of(records: Sequence[Mapping[str, Any]], board: Board) -> dict[str, Any
     """The description of a bundled model: the record of the first seed, and the scores of the others."""
     first, name = records[0], name_of(records[0])
     title, summary = _ABOUT[name]
+    chosen = " Epochs and options were chosen on dev."
     features = first["features"]["name"] if isinstance(first["features"], dict) else first["features"]
     found = {
-        **{"name": name, "title": title, "summary": f"{summary} Epochs and weights were chosen on dev."},
-        **{"authors": ["The mtbench authors"], "date": DATE, "proxy": first["proxy"], "license": "Apache-2.0"},
+        **{"name": name, "title": title, "summary": summary + chosen * bool(first["chosen_on_dev"])},
+        **{"authors": AUTHORS, "date": DATE, "proxy": first["proxy"], "license": "Apache-2.0"},
         "features": features or "",
         "variant_of": _VARIANT_OF.get(name, ""),
         "hardware": "2 CPU cores",
@@ -203,15 +208,9 @@ def _measures(part: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _training(record: Mapping[str, Any], board: Board) -> list[dict[str, str]]:
-    """What a bundled model learned from."""
-    leaks = {row.data: row.leaks for row in board.training}
-    trained = record["trained"]
-    if not trained and record["model"] != "lookup":
-        return []
-    rows = [{"data": "train", "leaks": "allowed" if leaks.get("train") else "none"}]
-    below = [row for one in trained for row in (one, *one["below"])]
-    rows += [{"data": f"{name} pairs", "leaks": "dropped"} for name in sorted({row["pairs"] for row in below} - {""})]
-    return rows
+    """What a bundled model learned from: of those that are fitted on the spot, the lookup table alone reads train."""
+    rows = training_of(record, board)
+    return rows if record["trained"] or record["model"] == "lookup" else [row for row in rows if row["data"] == "dev"]
 
 
 def _pretraining(features: str, proxy: str) -> list[str]:
@@ -227,9 +226,23 @@ def submit(board: Board, run: Path, records: Sequence[Mapping[str, Any]], **more
 
 
 def opened(name: str, benchmark: Benchmark) -> Board:
-    """A board anew, without submissions."""
-    shutil.rmtree(ROOT / name, ignore_errors=True)
+    """A board anew, without submissions.
+
+    Raises:
+        SystemExit: it holds submissions of others, earlier versions or removals, which are nothing to throw away.
+    """
+    folder = ROOT / name
+    if (folder / "board.toml").is_file():
+        others = [path.name for path in folders(read_board(folder)) if not _is_ours(path)]
+        others += [kept for kept in ("versions", "removed.toml") if (folder / kept).exists()]
+        if others:
+            raise SystemExit(f"{folder} holds {', '.join(others)}: open a new version with mtbench leaderboard open")
+    shutil.rmtree(folder, ignore_errors=True)
     return open_board(ROOT, name, benchmark, BOARDS[name][1])
+
+
+def _is_ours(submission: Path) -> bool:
+    return read_toml(submission / "submission.toml").get("authors") == AUTHORS
 
 
 def main() -> None:

@@ -169,6 +169,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=common.ROOT.parent / "shared" / "data", help="raw annotations")
     parser.add_argument("--work", type=Path, default=common.ROOT / "demo" / "dialog-manager", help="where all goes")
     parser.add_argument("--board", choices=BOARDS, nargs="+", default=list(BOARDS))
+    parser.add_argument("--users", type=int, default=len(USERS["shoebox"]), help="the first N of each board")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--dialogues", type=int, default=1000)
     parser.add_argument("--quick", action="store_true", help="only to see that everything runs")
@@ -178,7 +179,7 @@ def main() -> None:
     found = {}
     for name in options.board:
         comparison = Comparison(Runner(name, BOARDS[name], options.data, work), options)
-        users = USERS[name][:1] if options.quick else USERS[name]
+        users = USERS[name][: 1 if options.quick else options.users]
         rows, lines = comparison.run(users)
         picture = work / f"{name}.svg"
         draw(lines, picture)

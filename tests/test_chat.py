@@ -138,7 +138,7 @@ def test_a_person_says_five_turns_and_saves_them(chromium: Any, chat: Served) ->
         follow(tab, "text=Save dialogue")
         assert "Saved as dress.chat." in tab.locator(".saved").inner_text()
         tab.reload()
-        tab.go_back()  # saving the same moment again writes nothing
+        tab.go_back()  # saving again writes no second line
         follow(tab, "text=Save dialogue")
         row = json.loads(chat.saved_to.read_text().splitlines()[-1])
     assert len(chat.saved_to.read_text().splitlines()) == 1
@@ -331,6 +331,34 @@ def test_a_form_of_another_site_is_refused(chat: Served) -> None:
     assert ask(chat, f"{place}/another", "POST", Host=own, Origin=f"http://{own}")[0] == 303
 
 
+VISIT = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_page_of_another_site_gets_nothing_unless_a_person_follows_its_link(chat: Served, site: str) -> None:
+    place = ask(chat, "/")[1]
+    assert ask(chat, "/", **{**VISIT, "Sec_Fetch_Site": site})[0] == 303
+    for path in ("/", place, f"{place}/pick/first", "/picture?id=dress%2000", "/static/chat.css"):
+        assert ask(chat, path, Sec_Fetch_Site=site, Sec_Fetch_Mode="no-cors", Sec_Fetch_Dest="image")[0] == 403
+        assert ask(chat, path, **{**VISIT, "Sec_Fetch_Site": site, "Sec_Fetch_Dest": "iframe"})[0] == 403
+        assert ask(chat, path, Sec_Fetch_Site=site)[0] == 403
+    assert ask(chat, f"{place}/another", "POST", **{**VISIT, "Sec_Fetch_Site": site})[0] == 403
+
+
+def test_opening_the_page_again_and_again_pushes_nobody_out(
+    chat: Served, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mtbench.chat.app.Store", lambda: Store(most=2))
+    with serving(home) as served:
+        first = ask(served, "/")[1]
+        said = ask(served, f"{first}/say", "POST", "text=red&image=dress%2000")[1]
+        places = {ask(served, "/", **VISIT)[1] for _ in range(20)}
+        assert len(places) == 20 and ask(served, said)[0] == 200
+        assert ask(served, first)[1] == ask(served, first)[1]  # the same image again
+        assert ask(chat, first)[0] == 410  # no other server made it
+        assert ask(served, f"{first[:-1]}{'1' if first[-1] == '0' else '0'}")[0] == 410
+
+
 def test_what_is_not_there_is_said(chat: Served) -> None:
     place = ask(chat, "/")[1]
     assert ask(chat, f"{place}/dance", "POST")[0] == 404
@@ -416,11 +444,11 @@ def test_the_store_forgets_the_least_recently_seen() -> None:
 
 def test_many_save_at_once_and_each_line_is_whole(tmp_path: Path) -> None:
     (tmp_path / "dialogues.jsonl").write_text('{"id": "cut sho')  # a crash
-    whole = Dialogue("shoes", target="t").say("a", "é 👠")
 
     def save(n: int) -> None:
+        saver, dialogue = Saver(tmp_path), Dialogue("shoes", target="t").say("a", "é 👠")
         for _ in range(2):
-            Saver(tmp_path).save(whole, f"moment {n}")
+            saver.save(dialogue)
 
     threads = [threading.Thread(target=save, args=(n,)) for n in range(8)]
     for thread in threads:
@@ -432,14 +460,54 @@ def test_many_save_at_once_and_each_line_is_whole(tmp_path: Path) -> None:
     assert rows[0]["turns"] == [{"reference": "a", "feedback": ["é 👠"]}]
 
 
+def test_a_dialogue_that_is_saved_again_takes_the_place_of_its_line(tmp_path: Path) -> None:
+    (tmp_path / "dialogues.jsonl").write_text('{"id": "cut sho')  # a crash, which is left alone
+    saver = Saver(tmp_path)
+    one, other = (Dialogue("shoes", target="t").say("a", f'"id": "{n}"') for n in range(2))
+    names = [saver.save(one), saver.save(other), saver.save(one.say("b", "blue")), saver.save(other)]
+    assert names[0] == names[2] != names[1] == names[3]
+    cut, *lines = (tmp_path / "dialogues.jsonl").read_text().splitlines()
+    rows = {row["id"]: [turn["feedback"][0] for turn in row["turns"]] for row in map(json.loads, lines)}
+    assert cut == '{"id": "cut sho' and len(lines) == 2
+    assert rows == {names[0]: ['"id": "0"', "blue"], names[1]: ['"id": "1"']}
+
+
+def test_another_turn_leaves_one_transaction_and_a_new_beginning_makes_two(home: Path) -> None:
+    def save(place: str) -> str:
+        return ask(served, f"{place}/save", "POST", "x=")[1]
+
+    with serving(home, out="again") as served:
+        first = ask(served, "/")[1]
+        wanted = ask(served, f"{first}/target", "POST", "image=dress%2003")[1]
+        for start in (wanted, ask(served, f"{wanted}/another", "POST", "x=")[1]):
+            said = ask(served, f"{start}/say", "POST", "text=red&image=dress%2000")[1]
+            save(said)
+            save(ask(served, f"{said}/say", "POST", "text=blue&image=dress%2001")[1])
+        save(ask(served, f"{wanted}/say", "POST", "text=green&image=dress%2001")[1])  # back, and another way
+        rows = [json.loads(line) for line in served.saved_to.read_text().splitlines()]
+    assert [[turn["feedback"][0] for turn in row["turns"]] for row in rows] == [["red", "blue"], ["green"]]
+
+
+def test_a_file_that_is_full_is_refused_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saver, dialogue = Saver(tmp_path), Dialogue("shoes", target="t").say("a", "red")
+    saver.save(dialogue)
+    monkeypatch.setattr("mtbench.chat.save.LARGEST", saver.path.stat().st_size)
+    saver.save(dialogue)
+    for more in (dialogue.say("b", "blue"), Dialogue("shoes", target="t").say("a", "red")):
+        with pytest.raises(MtbenchError, match=r"dialogues.jsonl is full: .* Move it elsewhere"):
+            saver.save(more)
+    assert len(saver.path.read_text().splitlines()) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".dialogues.jsonl.lock", "dialogues.jsonl"]
+
+
 def test_an_incomplete_dialogue_is_not_saved(tmp_path: Path) -> None:
     with pytest.raises(MtbenchError, match="nothing to save"):
-        Saver(tmp_path).save(Dialogue("shoes", target="t"), "x")
+        Saver(tmp_path).save(Dialogue("shoes", target="t"))
     with pytest.raises(MtbenchError, match="Which image did you look for"):
-        Saver(tmp_path).save(Dialogue("shoes").say("a", "red"), "x")
+        Saver(tmp_path).save(Dialogue("shoes").say("a", "red"))
     (tmp_path / "dialogues.jsonl").mkdir()
     with pytest.raises(MtbenchError, match="cannot be written"):
-        Saver(tmp_path).save(Dialogue("shoes", target="t").say("a", "red"), "x")
+        Saver(tmp_path).save(Dialogue("shoes", target="t").say("a", "red"))
     assert list(tmp_path.glob("*.jsonl")) == [tmp_path / "dialogues.jsonl"]
 
 

@@ -21,14 +21,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from boards import Killer, copy_of, open_beads, random_lists, submit, write_beads, write_trec
+from boards import META, Killer, copy_of, open_beads, random_lists, submit, write_beads, write_trec
 
 from mtbench.core.files import file_sha256
-from mtbench.leaderboard import limits
+from mtbench.leaderboard import limits, workers
 from mtbench.leaderboard import verify as verifying
 from mtbench.leaderboard.board import Board
-from mtbench.leaderboard.run_file import MOST_BYTES, MOST_ROWS
-from mtbench.leaderboard.verify import Fault, Verified, verify
+from mtbench.leaderboard.description import Description, described
+from mtbench.leaderboard.fault import Fault
+from mtbench.leaderboard.rules import contamination
+from mtbench.leaderboard.run_file import MOST_BYTES
+from mtbench.leaderboard.site import build_site
+from mtbench.leaderboard.standings import standings
+from mtbench.leaderboard.table_file import MOST_ROWS
+from mtbench.leaderboard.verify import Verified, verify
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -205,6 +211,11 @@ ATTACKS: Mapping[str, tuple[Attack, str]] = {
     "variant-none": (lambda f: edit(f, variant_of="nobody"), "variant_of: the board has no submission nobody"),
     "Upper": (lambda f: edit(f, name="Upper"), "name: a submission 'Upper' must be"),
     "-begins": (lambda f: edit(f, name="-begins"), "name: a submission '-begins' must be"),
+    "up..up": (lambda f: edit(f, name="up..up"), "name: a submission 'up..up' must be"),
+    "a.lock": (lambda f: edit(f, name="a.lock"), "name: a submission 'a.lock' must be"),
+    "a.": (lambda f: edit(f, name="a."), "name: a submission 'a.' must be"),
+    "build": (lambda f: edit(f, name="build"), "name: a submission must not be called 'build'"),
+    "compare": (lambda f: edit(f, name="compare"), "name: a submission must not be called 'compare'"),
     "con": (lambda f: edit(f, name="con"), "name: a submission 'con' must be"),
     "esc\x1b[31m\u202e\n": (lambda f: None, r"name: a submission 'esc\\x1b\[31m\\u202e\\n' must be"),
     "a-file": (lambda f: instead(f, lambda p: p.write_text("x")), "is a link or no folder"),
@@ -259,8 +270,29 @@ ATTACKS: Mapping[str, tuple[Attack, str]] = {
         "seeds: .* is none of mean",
     ),
     "seeds-over": (lambda f: edit(f, seeds=[{"seed": 1, "measures": {"R@5": 1.5}}]), "no share from 0 to 1"),
+    "seeds-own": (
+        lambda f: edit(f, seed=1, seeds=[{"seed": 1, "measures": {"R@5": 0.5}}]),
+        "seeds: 1 is the seed of the ranking itself",
+    ),
+    "seeds-backwards": (
+        lambda f: edit(f, seeds=[{"seed": 1, "measures": {}, "intervals": {"R@5": [0.4, 0.2]}}]),
+        "seeds: the interval of R@5 ends below its beginning",
+    ),
+    "history-thai": (lambda f: edit(f, history={"\u0e51": 0.5}), "history: .* is no number of turns from 1 to 50"),
+    "history-square": (lambda f: edit(f, history={"\u00b2": 0.5}), "history: .* is no number of turns from 1 to 50"),
+    "history-twice": (lambda f: edit(f, history={"1": 0.5, "01": 0.4}), "history: '01' is no number of turns"),
+    "history-zero": (lambda f: edit(f, history={"0": 0.5}), "history: '0' is no number of turns"),
+    "history-51": (lambda f: edit(f, history={"51": 0.5}), "history: '51' is no number of turns"),
+    "history-long": (lambda f: edit(f, history={"9" * 400: 0.5}), "history: '999.* is no number of turns"),
+    "milliseconds-least": (lambda f: edit(f, milliseconds=1e-300), "milliseconds: 1e-300 is not from"),
+    "milliseconds-most": (lambda f: edit(f, milliseconds=1e300), r"milliseconds: 1e\+300 is not from"),
     "claims": (lambda f: edit(f, claims={"R@5": 0.999}), "claims.R@5: 0.999 is claimed, but the ranking gives"),
     "training": (lambda f: edit(f, training=[{"data": "train", "leaks": "none"}]), "so leaks cannot be none"),
+    "training-case": (
+        lambda f: edit(f, training=[{"data": "Train", "leaks": "none"}]),
+        "so leaks cannot be none",
+    ),
+    "pretraining-leaks": (lambda f: edit(f, pretraining=["Train"]), "training data 'Train': .* allows no leaks"),
     "training-leaks": (lambda f: edit(f, training=[{"data": "x", "leaks": "allowed"}]), "allows no leaks"),
     # what it is about
     "about-none": (lambda f: edit(f, about=None), "about: is missing"),
@@ -497,7 +529,7 @@ def test_a_bomb_is_refused_in_bounded_memory_and_no_process_is_left(honest: Boar
     found = json.loads(out)
     assert [fault[:12] for fault in found["faults"]] == ["beads/bomb: "]
     assert "memory" in found["faults"][0]
-    assert found["worker"] < (verifying.MEMORY >> 20) + 600  # MB; what it holds before is 300
+    assert found["worker"] < (workers.MEMORY >> 20) + 600  # MB; what it holds before is 300
     assert found["own"] < 600
     end = time.monotonic() + 20
     while left := of_session(process.pid):
@@ -520,10 +552,10 @@ def of_session(leader: int) -> list[str]:
 LIMITED = """
 import resource
 import pyarrow as pa
-from mtbench.leaderboard import verify
-verify.MEMORY = 64 << 20
+from mtbench.leaderboard import workers
+workers.MEMORY = 64 << 20
 before = resource.getrlimit(resource.RLIMIT_AS)
-with verify._limit_memory():
+with workers.limit_memory():
     for make in (bytearray, pa.allocate_buffer):
         try:
             make(256 << 20)
@@ -649,3 +681,146 @@ def test_what_stood_must_stand(honest: Board, tmp_path: Path) -> None:
         "beads/a-0: was removed, and removed.toml gives no reason",
         "beads/a-1: was edited: a submission never changes; submit under a new name",
     ]
+
+
+@linux
+def test_nothing_outside_the_boards_is_read_through_a_link(honest: Board, tmp_path: Path) -> None:
+    """A board, its versions, one version, its submissions: a link in any of their places is a fault, and stays shut."""
+    outside = copy_of(honest, tmp_path / "outside").folder
+    for i, (place, told) in enumerate(
+        {
+            "linked": "linked: linked is a link, which is not followed",
+            "beads/versions": "beads: 'versions' does not belong there",
+            "beads/versions/1": "beads/versions/1: beads/versions/1 is a link, which is not followed",
+            "beads/submissions": "beads: beads/submissions is a link, which is not followed",
+        }.items()
+    ):
+        root = copy_of(honest, tmp_path / str(i)).folder.parent
+        path = root / place
+        path.parent.mkdir(exist_ok=True)
+        if path.is_dir():
+            shutil.rmtree(path)
+        path.symlink_to(outside)
+        found = verify(root, jobs=0)
+        assert [str(fault) for fault in found.faults] == [told]
+        assert found.submissions == (0 if place == "beads/submissions" else 4)
+        against = verify(root, jobs=0, base=honest.folder.parent).faults  # what stood is not looked for behind it
+        assert {fault.board.partition("/")[0] for fault in against} == {place.partition("/")[0]}
+
+
+@linux
+@pytest.mark.parametrize("name", ["gallery.parquet", "transactions.parquet", "board.toml"])
+@pytest.mark.parametrize("to", ["/dev/zero", "fifo", "sparse"])
+def test_a_file_of_a_board_that_never_ends_is_not_read(honest: Board, tmp_path: Path, name: str, to: str) -> None:
+    path = copy_of(honest, tmp_path).folder / name
+    path.unlink()
+    if to == "fifo":
+        os.mkfifo(path)
+    elif to == "sparse":
+        sparse(path.parent, name, 1 << 36)
+    else:
+        path.symlink_to(to)
+    for base in (None, honest.folder.parent):
+        assert any(name in str(fault) for fault in verify(tmp_path / "boards", jobs=0, base=base).faults)
+
+
+def test_a_sealed_file_that_is_pinned_must_still_have_the_columns_of_one(honest: Board, tmp_path: Path) -> None:
+    board = copy_of(honest, tmp_path)
+    path = board.folder / "gallery.parquet"
+    before = file_sha256(path)
+    pq.write_table(pq.read_table(path).append_column("more", pa.array(range(125))), path)
+    toml = board.folder / "board.toml"
+    toml.write_text(toml.read_text().replace(before, file_sha256(path)))
+    found = verify(tmp_path / "boards", jobs=0).faults
+    assert found and all("gallery.parquet must have the columns" in str(fault) for fault in found)
+
+
+MAINTAINER = "needs a maintainer"
+
+
+def test_a_request_may_add_submissions_and_nothing_else(honest: Board, tmp_path: Path) -> None:
+    base = honest.folder.parent
+    board = copy_of(honest, tmp_path)
+    root = board.folder.parent
+    shutil.copytree(board.submissions / "a-0", board.submissions / "b")
+    edit(board.submissions / "b", name="b", variant_of="a-0")
+    assert verify(root, base=base, adds_only=True, jobs=0).faults == []
+    (root / "junk.bin").write_bytes(b"x")
+    (root / "README.md").symlink_to("/etc/passwd")
+    (root / "other").mkdir()
+    (board.folder / "versions" / "1").mkdir(parents=True)
+    (board.submissions / "file").write_text("x")
+    shutil.rmtree(board.submissions / "a-1")
+    (board.folder / "removed.toml").write_text(
+        '[[removed]]\nname = "a-1"\ndate = "2026-01-31"\nreason = "It was bad."\n'
+    )
+    edit(board.submissions / "a-2", title="Better")
+    (board.submissions / "a-3" / "more.txt").write_text("x")
+    found = verify(root, base=base, adds_only=True, jobs=0).faults
+    places = {fault.board: fault.what for fault in found if MAINTAINER in fault.what}
+    assert {place: what.partition(":")[0] for place, what in places.items()} == {
+        "README.md": "is new",
+        "beads/removed.toml": "is new",
+        "beads/submissions/a-1": "is gone",
+        "beads/submissions/a-2/submission.toml": "was changed",
+        "beads/submissions/a-3/more.txt": "is new",
+        "beads/submissions/file": "is new",
+        "beads/versions": "is new",
+        "junk.bin": "is new",
+        "other": "is new",
+    }
+
+
+def test_the_first_submission_of_a_board_may_be_added(honest: Board, tmp_path: Path) -> None:
+    board = copy_of(honest, tmp_path)
+    base = tmp_path / "base"
+    shutil.copytree(board.folder.parent, base)
+    shutil.rmtree(base / "beads" / "submissions")  # git keeps no empty folder
+    assert verify(board.folder.parent, base=base, adds_only=True, jobs=0).faults == []
+
+
+def describe(**fields: Any) -> Description:
+    found, wrong = described({**META, "name": "x", **fields})
+    assert found is not None, wrong
+    return found
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({}, "undeclared"),
+        ({"pretraining": ["LAION-400M"]}, "undeclared"),
+        ({"pretraining": ["Train"]}, "leaks"),
+        ({"pretraining": ["train"], "training": [{"data": "TRAIN", "leaks": "dropped"}]}, "dropped"),
+        ({"training": [{"data": "Train", "leaks": "unknown"}]}, "leaks"),
+        ({"training": [{"data": "other", "leaks": "none"}]}, "unaudited"),
+        ({"training": [{"data": "other", "leaks": "allowed"}]}, "leaks"),
+        ({"training": [{"data": "train", "leaks": "dropped"}, {"data": "other"}]}, "unaudited"),
+    ],
+)
+def test_training_is_marked_by_what_the_board_counted_however_its_name_is_written(
+    honest: Board, fields: Any, kind: str
+) -> None:
+    assert contamination(describe(**fields), honest) == kind
+
+
+@linux
+def test_the_pages_are_built_of_whatever_passes_the_check(honest: Board, tmp_path: Path) -> None:
+    board = copy_of(honest, tmp_path)
+    edges: list[dict[str, Any]] = [
+        {"history": {"1": 0, "9": 1.0, "10": 1, "50": 0.5}, "milliseconds": 1e-6, "parameters": 10**18},
+        {"history": {"50": 0.0}, "milliseconds": 1e9, "parameters": 0, "seed": 10**18},
+        {"seeds": [{"seed": -1, "measures": {}}, {"seed": 0, "measures": {"mean": 1}, "intervals": {"mean": [0, 0]}}]},
+        {"options": {"a": "b" * 200}, "claims": {}, "date": "0001-01-01"},
+    ]
+    for i, fields in enumerate(edges):
+        edit(board.submissions / f"a-{i}", **fields)
+    assert verify(tmp_path / "boards", jobs=0).faults == []
+    build_site(tmp_path / "boards", tmp_path / "site")
+
+
+def test_a_count_that_no_machine_holds_makes_a_damaged_file_and_no_traceback(honest: Board, tmp_path: Path) -> None:
+    board = copy_of(honest, tmp_path)
+    scores(board.submissions / "a-1", lambda s: s["above"].__setitem__(0, 10**40))
+    with pytest.raises(limits.MtbenchError, match=r"a-1.scores\.json is not what submit writes"):
+        standings(board)

@@ -97,7 +97,7 @@ def test_the_wheel_installs_into_a_clean_environment_and_lists_its_builders(whee
     assert found.returncode == 0, found.stderr
     assert found.stderr == ""
     listed = re.findall(r"^([a-z][\w-]+) {2,}\S", found.stdout, re.MULTILINE)
-    assert listed == ["fashioniq", "multiturn-fashioniq", "pairs", "shoebox", "shoes"]
+    assert listed == ["dialogues", "fashioniq", "multiturn-fashioniq", "pairs", "shoebox", "shoes"]
 
     code = (
         "import importlib.metadata as m, importlib.util as u, mtbench, builders\n"

@@ -23,12 +23,14 @@ from scipy.stats import kendalltau
 from builders.dialogues import Dialogues as DialoguesBuilder
 from builders.shoebox import Shoebox
 from mtbench.cli import main
+from mtbench.cli.simulate import learned_line
 from mtbench.core.errors import MtbenchError
 from mtbench.core.types import Gallery, History, Image, Turn
 from mtbench.data.benchmark import load
 from mtbench.data.build import BuildOptions, build
 from mtbench.data.truth import Truth
 from mtbench.evaluation.ranker import Ranker
+from mtbench.features.store import build_encoder, encode
 from mtbench.models.protocol import Catalogue
 from mtbench.models.random import Random
 from mtbench.models.rocchio import Rocchio
@@ -226,17 +228,56 @@ def test_patience_is_a_chance_for_each_turn() -> None:
     assert np.bincount(found.lengths, minlength=4)[1:] / 400 == pytest.approx([0.5, 0.25, 0.25], abs=0.08)
 
 
-def test_who_changes_their_mind_wants_an_image_that_was_not_shown() -> None:
-    names = "abcdefgh"
-    openings = [Opening("x", "a", "h"), Opening("x", "b", "g")]
-    found = converse(ranker_of(names), openings, Blunt(), world_of(images_of(names)), Manner(turns=3, change_of_mind=1))
-    for row in range(2):
-        for turn in range(1, found.lengths[row]):
-            assert found.targets[row, turn] not in found.shown[row][: turn + 1]
-    assert found.targets[:, 0].tolist() == ["h", "g"]  # the first turn is about what the dialogue began with
-    assert [line["target"] for line in lines_of(found)] == [
-        found.targets[row, 0] for row in range(2) if len(set(found.targets[row, : found.lengths[row]])) == 1
-    ]
+def test_who_changes_their_mind_wants_another_image_that_was_not_shown() -> None:
+    openings = [Opening("x", "a", "d"), Opening("x", "b", "a")]
+    found = converse(
+        ranker_of("abcd"), openings, Blunt(), world_of(images_of("abcd")), Manner(turns=3, change_of_mind=1)
+    )
+    # d is wanted first. After a and b only c is left, and is shown. The other user meets a at once.
+    assert found.targets.tolist() == [["d", "c", "c"], ["a", "a", "a"]]
+    assert found.shown == (("a", "b", "c"), ("b", "a"))
+    assert [line["target"] for line in lines_of(found)] == ["a"]
+    alone = talk("abc", Opening("x", "a", "c"), turns=2, change_of_mind=1)
+    assert alone.targets.tolist() == [["c", "c"]]  # after a and b there is no other
+    names = [f"i{n:02}" for n in range(30)]
+    many = talk(names, Opening("x", "i00", "i29"), turns=5, change_of_mind=1)
+    for turn in range(1, int(many.lengths[0])):
+        assert many.targets[0, turn] not in (many.targets[0, turn - 1], *many.shown[0][: turn + 1])
+
+
+def dialogues_of(targets: Sequence[str], greater: Sequence[int]) -> Dialogues:
+    """One dialogue, of a gallery of a hundred."""
+    n = len(targets)
+    shown = tuple(f"i{k}" for k in range(n + 1))
+    return Dialogues(
+        (Opening("x", shown[0], targets[0]),),
+        np.array([targets], dtype=object),
+        (shown,),
+        (("said",) * n,),
+        *(np.array([row], np.int64) for row in (greater, [1] * n, range(99, 99 - n, -1))),
+        np.array([n]),
+        np.array([False]),
+    )
+
+
+def test_a_hit_of_an_abandoned_wish_does_not_count() -> None:
+    found = dialogues_of(["b", "c"], [4, 80])  # b stands fifth, c at rank 81
+    assert by_turn(found)["R@5"].tolist() == by_turn(found)["hits@5"].tolist() == [[1, 0]]
+    assert summary(found)["turns_to_success"] == {"within": 10, "median": None, "share": 0.0}
+    again = dialogues_of(["b", "c", "c", "c"], [4, 7, 80, 2])
+    assert by_turn(again)["hits@5"].tolist() == [[1, 0, 0, 1]]
+    assert by_turn(again)["hits@10"].tolist() == [[1, 1, 1, 1]]
+    assert summary(again)["turns_to_success"]["median"] == 2  # when c was first among ten
+
+
+def test_the_record_tells_how_many_talk_at_each_turn_and_how_sure_the_share_found_is() -> None:
+    names = [f"i{n:02}" for n in range(12)]
+    openings = [Opening("x", "i00", target) for target in ("i01", "i02", "i11")]  # shown after 1, 2, never
+    found = converse(ranker_of(names), openings, Blunt(), world_of(images_of(names)), Manner(turns=3))
+    told = summary(found)
+    assert [row["talking"] for row in told["rows"]] == [3, 2, 1]
+    assert told["found"] == pytest.approx(2 / 3)
+    assert told["found interval"] == [0, 1]  # of three targets a draw may have none or all
 
 
 def test_a_dialogue_whose_user_changed_their_mind_is_no_transaction() -> None:
@@ -291,6 +332,50 @@ def test_turns_on_disk_say_what_the_record_says(shoebox: Path, tmp_path: Path) -
     assert len(first) == record["n"] == 15
     assert first["percentile"].mean() == pytest.approx(record["rows"][0]["percentile"])
     assert record["simulator"]["name"] == "attributes" and record["proxy"] == "caption"
+
+
+def test_dialogues_about_the_train_part_are_of_the_train_part(shoebox: Path, tmp_path: Path) -> None:
+    settings = SimulateSettings("relevance", dialogues=4, manner=Manner(turns=2), split="train")
+    simulate("random", load(shoebox / "out"), tmp_path, settings)
+    rows = [json.loads(row) for row in next(tmp_path.glob("*/dialogues.jsonl")).open()]
+    assert {row["split"] for row in rows} == {"train"}
+
+
+def test_a_simulation_is_another_after_features_or_files_changed(letters: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    (tmp_path / "mine.py").write_text(
+        "from mtbench.simulation.relevance import Relevance\n\n\n"
+        "class Reads(Relevance):\n    features = 'own'\n\n    def __init__(self, *, file: str = '') -> None:\n"
+        "        self.file = file\n"
+    )
+    settings = SimulateSettings(
+        f"{tmp_path / 'mine.py'}:Reads",
+        dialogues=2,
+        manner=Manner(turns=1),
+        features="theirs",
+        simulator_options={"file": str(weights)},
+    )
+    keys = []
+
+    def run() -> None:
+        keys.append(simulate("last-turn", load(letters), tmp_path / "out", settings)["key"])
+
+    def encoded(name: str, dims: int) -> None:
+        encoder = build_encoder("tfidf", {"dims": dims})
+        encode(load(letters), encoder, name, spec="tfidf", overwrite=True, progress=False)
+
+    weights.write_text("one")
+    for name in ("own", "theirs"):
+        encoded(name, 8)
+    run()
+    run()
+    assert keys[0] == keys[1]
+    for change in ("own", "theirs"):
+        encoded(change, 4)
+        run()
+    weights.write_text("two")
+    run()
+    assert len(set(keys)) == 4
 
 
 # Users
@@ -829,6 +914,22 @@ def test_models_and_users_in_files_of_their_own_and_one_option_each(letters: Pat
     assert "must return one text" in refused("simulate", "random", *where, "--simulator", mine + "Mute")
     assert "ZeroDivisionError" in refused("simulate", "random", *where, "--simulator", mine + "Broken")
     assert "is no simulator" in refused("simulate", "random", *where, "--simulator", mine + "Order")
+
+
+def test_what_a_user_learned_and_who_still_talks_is_told_under_the_table(letters: Path) -> None:
+    where = ["--benchmark", letters, "--dialogues", "6", "--turns", "2"]
+    text = printed("simulate", "random", *where, "--simulator", "nearest-pair", "--patience", "0")
+    assert re.search(r"^nearest-pair learned: pairs \(\w+ \d+.*\)$", text, re.MULTILINE)
+    talking = text[text.index("Still talking") :]
+    assert re.search(r"^random +nearest-pair +6 +0$", talking, re.MULTILINE)
+    patient = printed("simulate", "random", *where, "--simulator", "relevance")
+    assert "talking" not in patient and "learned:" not in patient
+    found = {"sentences": 1234, "n": 1000, "BLEU-4": 0.123, "ROUGE-L": 0.4, "percentile by words": 0.755}
+    assert learned_line("captioner", {**found, "percentile by words interval": [0.74, 0.77]}) == (
+        "captioner learned: sentences 1,234, BLEU-4 12.3, ROUGE-L 40.0, its words alone put the target at "
+        "percentile 75.5 [74.0, 77.0] of 1,000 dev pairs, chance 50"
+    )
+    assert learned_line("mine", {"n": 3, "rate": 0.5}) == "mine learned: n 3, rate 0.5"
 
 
 @pytest.mark.parametrize(

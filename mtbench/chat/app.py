@@ -54,7 +54,7 @@ class Pages:
         category = request.args.get("category") or next(iter(self.galleries))
         if category not in self.galleries:
             abort(404, "There is no such category.")
-        return self._go(Dialogue(category, now=self._any(category)))
+        return redirect(url_for("show", moment=self.store.begin(list(self.galleries).index(category))), 303)
 
     def show(self, moment: str) -> Page:
         """A moment of a dialogue."""
@@ -87,7 +87,7 @@ class Pages:
             "earlier": lambda d: d.move(_turn(), -1),
             "later": lambda d: d.move(_turn(), 1),
             "back": lambda d: d.back(_turn()),
-            "save": lambda d: replace(d, saved=self.saver.save(d, moment)),
+            "save": lambda d: replace(d, saved=self.saver.save(d)),
         }
         if action not in steps:
             abort(404)
@@ -126,9 +126,13 @@ class Pages:
 
     def _dialogue(self, moment: str) -> Dialogue:
         found = self.store.get(moment)
-        if found is None:
+        if found is not None:
+            return found
+        number = self.store.begun(moment)
+        if number is None:
             abort(410, "This dialogue is no longer here: it ended with the server, or it is too long ago.")
-        return found
+        category, rng = list(self.galleries)[number], random.Random(moment)
+        return Dialogue(category, now=self._any(category, rng=rng), id=f"{rng.getrandbits(48):012x}")
 
     def _image(self, dialogue: Dialogue) -> str:
         """The image that a form names, of this gallery."""
@@ -137,9 +141,9 @@ class Pages:
             raise MtbenchError("There is no such image here.")
         return image
 
-    def _any(self, category: str, but: str | None = None) -> str:
+    def _any(self, category: str, but: str | None = None, rng: random.Random | None = None) -> str:
         images = self.galleries[category].image_ids
-        return random.choice([image for image in images if image != but] or images)
+        return (rng or random.Random()).choice([image for image in images if image != but] or images)
 
 
 def create_app(

@@ -11,8 +11,9 @@
 
 from __future__ import annotations
 
+import secrets
 import unicodedata
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from mtbench.core.errors import MtbenchError
@@ -42,6 +43,7 @@ class Dialogue:
         target: the image that is wanted, once the person said which.
         draft: text to begin the next turn with.
         saved: the name under which just this dialogue was saved.
+        id: the same from the first moment on, whatever was said, taken back or said instead.
     """
 
     category: str
@@ -50,6 +52,7 @@ class Dialogue:
     target: str | None = None
     draft: str = ""
     saved: str = ""
+    id: str = field(default_factory=lambda: secrets.token_hex(6), compare=False)
 
     @property
     def history(self) -> History:

@@ -56,11 +56,9 @@ def guard(app: Flask, hosts: frozenset[str] | None) -> None:
     def check() -> None:
         if hosts is not None and _name(request.host) not in hosts:
             abort(403, "This address is not one of this server.")
-        if request.method == "POST":
-            origin = request.headers.get("Origin")
-            site = request.headers.get("Sec-Fetch-Site", "same-origin")
-            if site not in ("same-origin", "none") or (origin is not None and _place(origin) != request.host):
-                abort(403, "This came from the page of another site.")
+        origin = request.headers.get("Origin") if request.method == "POST" else None
+        if (_is_foreign() and not _is_visit()) or (origin is not None and _place(origin) != request.host):
+            abort(403, "This came from the page of another site.")
 
     def mark(response: Response) -> Response:
         response.headers.update(HEADERS)
@@ -74,6 +72,17 @@ def guard(app: Flask, hosts: frozenset[str] | None) -> None:
 def names_of(host: str) -> frozenset[str]:
     """The names that a server on this machine is known by."""
     return frozenset(("localhost", "127.0.0.1", "::1", host.strip("[]").lower()))
+
+
+def _is_foreign() -> bool:
+    """Whether the browser says that the page of another site asks."""
+    return request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none")
+
+
+def _is_visit() -> bool:
+    """Whether a person follows a link to here, in a window of its own."""
+    how = [request.headers.get(f"Sec-Fetch-{name}") for name in ("Mode", "Dest")]
+    return request.method in ("GET", "HEAD") and how == ["navigate", "document"]
 
 
 def _name(host: str) -> str:

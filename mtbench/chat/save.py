@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -11,13 +10,17 @@ from filelock import FileLock
 
 from mtbench.chat.dialogue import Dialogue
 from mtbench.core.errors import MtbenchError
+from mtbench.core.files import atomic_file
 from mtbench.simulation.saved import line_of
 
 FILE = "dialogues.jsonl"
 
+LARGEST = 64 << 20
+"""Bytes of the file: some 100,000 dialogues."""
+
 
 class Saver:
-    """Appends dialogues to a file; several servers may share it.
+    """Keeps dialogues in a file, each as it was saved last; several servers may share it.
 
     Args:
         folder: made when the first dialogue is saved.
@@ -27,38 +30,63 @@ class Saver:
     def __init__(self, folder: Path, *, split: str = "test") -> None:
         self.path = folder / FILE
         self.split = split
+        self._known: set[str] = set()  # saved by this server: no other one has the same dialogue
 
-    def save(self, dialogue: Dialogue, moment: str) -> str:
-        """Append one dialogue, on disk when this returns; a moment that is there already is not written again.
+    def save(self, dialogue: Dialogue) -> str:
+        """Write one dialogue, on disk when this returns; saved again, it takes the place of its line.
 
         Args:
             dialogue: with a target and a turn.
-            moment: its name in the store.
 
         Returns:
             the id of the transaction.
 
         Raises:
-            MtbenchError: the dialogue is not complete, or the file cannot be written.
+            MtbenchError: the dialogue is not complete, or the file is full or cannot be written.
         """
         if not dialogue.turns:
             raise MtbenchError("There is nothing to save yet: say something first.")
         if dialogue.target is None:
             raise MtbenchError("Which image did you look for? Mark it with “This is it”, then save.")
-        name = f"{dialogue.category}.chat.{hashlib.sha256(moment.encode()).hexdigest()[:12]}"
+        name = f"{dialogue.category}.chat.{dialogue.id}"
         history = dialogue.history
         row = line_of(name, dialogue.category, history.references, history.feedback, dialogue.target, split=self.split)
-        line = json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n"
+        line = json.dumps(row, ensure_ascii=False, sort_keys=True).encode() + b"\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.path.with_name(f".{FILE}.lock")), self.path.open("a+b") as stream:
-                stream.seek(0)
-                known = stream.read()
-                if json.dumps(name, ensure_ascii=False).encode() not in known:
-                    cut_short = known and not known.endswith(b"\n")  # by a crash in the midst of a line
-                    stream.write((b"\n" if cut_short else b"") + line.encode())
-                    stream.flush()
-                    os.fsync(stream.fileno())
+            with FileLock(self.path.with_name(f".{FILE}.lock")):
+                if name in self._known and self.path.exists():
+                    self._replace(name, line)
+                else:
+                    self._append(line)
+                self._known.add(name)
         except OSError as error:
             raise MtbenchError(f"{self.path} cannot be written: {error.strerror}") from error
         return name
+
+    def _append(self, line: bytes) -> None:
+        with self.path.open("a+b") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            self._check(size + len(line))
+            if size:
+                stream.seek(-1, os.SEEK_END)
+                line = line if stream.read(1) == b"\n" else b"\n" + line  # after a crash in the midst of a line
+            stream.write(line)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def _replace(self, name: str, line: bytes) -> None:
+        own = f'"id": {json.dumps(name, ensure_ascii=False)}'.encode()  # in a text its quotes would be escaped
+        kept = [one for one in self.path.read_bytes().splitlines() if own not in one]
+        content = b"".join(one + b"\n" for one in kept) + line
+        self._check(len(content))
+        with atomic_file(self.path) as temporary, temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def _check(self, size: int) -> None:
+        if size > LARGEST:
+            raise MtbenchError(
+                f"{self.path} is full: it may have {LARGEST >> 20} MiB. Move it elsewhere, then save again."
+            )

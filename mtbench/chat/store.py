@@ -1,11 +1,15 @@
 """Moments of dialogues, each under a name that nobody can guess.
 
-A step makes a new moment and leaves the old one as it was: the back button, a reload, and two browsers are safe, and a
-page of another site, which does not know the name, can do nothing.
+A step makes a new moment and leaves the old one as it was: the back button, a reload, and two browsers are safe. The
+first moment of a dialogue is not kept: it follows from its name. So whoever only opens the page, a page of another site
+in many windows included, pushes nobody's dialogue out. A step needs the name of a moment, which another site cannot
+read, and `mtbench.chat.guard` refuses what its forms send.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import secrets
 import threading
 from collections import OrderedDict
@@ -23,6 +27,22 @@ class Store:
         self.most = most
         self._kept: OrderedDict[str, Dialogue] = OrderedDict()
         self._lock = threading.Lock()
+        self._key = secrets.token_bytes(32)
+
+    def begin(self, number: int) -> str:
+        """The name of a first moment, about a category by its number; nothing is kept."""
+        seed = f"{number}.{secrets.token_urlsafe(9)}"
+        return f"{seed}.{self._seal(seed)}"
+
+    def begun(self, name: str) -> int | None:
+        """The number that `begin` was given; None where the name is not one of its making."""
+        seed, _, seal = name.rpartition(".")
+        if not hmac.compare_digest(seal.encode(), self._seal(seed).encode()):
+            return None
+        return int(seed.partition(".")[0])
+
+    def _seal(self, seed: str) -> str:
+        return hmac.new(self._key, seed.encode(), hashlib.sha256).hexdigest()[:32]
 
     def put(self, dialogue: Dialogue) -> str:
         """Keep a moment; returns its name."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from mtbench.cli.shared import BENCHMARK, JSON, SET, SPLIT, options_of, print_js
 from mtbench.cli.tables import table
 from mtbench.core.errors import MtbenchError
 from mtbench.core.text import points, points_range
+
+JUDGED = ("n", "BLEU-4", "ROUGE-L", "percentile by words", "percentile by words interval")
 
 
 @click.command(
@@ -146,19 +148,54 @@ def simulation_table(records: Sequence[Mapping[str, Any]]) -> str:
     lines = [
         f"{first['benchmark']}, revision {first['revision'][:12]}, {first['split']}: {first['n']:,} dialogues of up to "
         f"{turns} turns, seed {first['seed']}{manner}",
-        f"gallery of {images:,} images, those shown left out; in %, expected over ties; intervals: bootstrap over "
-        "targets",
+        f"gallery of {images:,} images, those shown left out; in %; intervals: bootstrap over targets",
         "",
         table(rows, headers),
         "",
-        "turn 1, ...: rank percentile of the target after each turn; the interval is that of the last one. "
-        f"hits@{within}: within",
-        f"the first {within} after any turn. turns: median until then, > {turns} if it is not so soon. found: share of "
-        "targets shown.",
+        "turn 1, ...: rank percentile of the target after each turn, expected over ties; the interval is that of the "
+        "last one.",
+        f"hits@{within}: within the first {within} after any turn, the running maximum of what is expected over ties. "
+        f"turns: median until",
+        f"then, > {turns} if it is not so soon. found: share of targets shown; of equal scores the first in the "
+        "gallery is shown.",
     ]
+    if first["change_of_mind"] > 0:
+        lines.append("Whoever changes their mind begins anew: hits and turns are about the last wish.")
+    if first["patience"] < 1:
+        lines += [
+            "Whoever left keeps the last rank in later turns. Still talking at each turn:",
+            "",
+            table(
+                [[*names[:2], *(row["talking"] for row in r["rows"])] for names, r in zip(rows, records, strict=True)],
+                headers[:2] + headers[3 : 3 + turns],
+            ),
+            "",
+        ]
+    learned = {record["simulator"]["name"]: record["learned"] for record in records if record["learned"]}
+    lines += [learned_line(name.rpartition(":")[2], found) for name, found in learned.items()]
     if any(record["split"] != "test" for record in records):
         lines.append(f"The {first['split']} part is one that models learn from or choose their options on.")
     return "\n".join(lines)
+
+
+def learned_line(name: str, learned: Mapping[str, Any]) -> str:
+    """What a user learned, in a line; what `mtbench.simulation.spoken.judge` measured is told in words."""
+    left, told = dict(learned), ""
+    if left.keys() >= set(JUDGED):
+        n, bleu, rouge, value, (low, high) = (left.pop(key) for key in JUDGED)
+        told = (
+            f"BLEU-4 {points(bleu)}, ROUGE-L {points(rouge)}, its words alone put the target at percentile "
+            f"{points(value)} [{points(low)}, {points(high)}] of {n:,} dev pairs, chance 50"
+        )
+    return f"{name} learned: {', '.join([*_plain(left), *filter(None, [told])])}"
+
+
+def _plain(values: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield f"{name} ({', '.join(_plain(value))})"
+        else:
+            yield f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}"
 
 
 def _agreement(found: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import mtbench
 from mtbench.core.errors import MtbenchError, unknown
@@ -77,7 +77,7 @@ def identity(asked: System, benchmark: Benchmark, settings: Settings, words: str
         "model": asked.name,
         "source_sha256": asked.source_sha256,
         "options": asked.shown_options,
-        "option_files": {k: file_sha256(Path(v)) for k, v in asked.shown_options.items() if _is_file(v)},
+        "option_files": option_files(asked.shown_options),
         "trained": asked.trained,  # the same weights with another mark of a leak are another result
         "benchmark": benchmark.name,
         "revision": benchmark.revision,
@@ -85,7 +85,7 @@ def identity(asked: System, benchmark: Benchmark, settings: Settings, words: str
         "truth": benchmark.manifest.get("truth"),
         "split": settings.split,
         "features": features,
-        "features_keys": _features_keys(benchmark, features),
+        "features_keys": features_keys(benchmark, features),
         "words": words,
         "seed": settings.seed,
         "limit": settings.limit,
@@ -130,7 +130,7 @@ def features_of(benchmark: Benchmark, name: str | None, words: str, phases: Phas
     return open_features(benchmark, name)
 
 
-def _features_keys(benchmark: Benchmark, name: str) -> list[str | None]:
+def features_keys(benchmark: Benchmark, name: str) -> list[str | None]:
     """Keys of stored features: encoded anew under one name, they are other features.
 
     None for those that are not there, and for the ones made on demand, which follow from the words.
@@ -139,9 +139,9 @@ def _features_keys(benchmark: Benchmark, name: str) -> list[str | None]:
     return [read_manifest(file.parent)["key"] if file.is_file() else None for file in files]
 
 
-def _is_file(value: object) -> TypeGuard[str]:
-    """Whether an option names a file, such as weights, whose content then counts."""
-    return isinstance(value, (str, Path)) and Path(value).is_file()
+def option_files(options: Mapping[str, object]) -> dict[str, str]:
+    """Hashes of the files that options name, such as weights: their content counts."""
+    return {k: file_sha256(Path(v)) for k, v in options.items() if isinstance(v, (str, Path)) and Path(v).is_file()}
 
 
 def _is_stored(benchmark: Benchmark, name: str, words: str) -> bool:

@@ -17,7 +17,8 @@ class Rocchio:
 
     What is said is read for three remarks alone, those of the simulator ``relevance``: ``closer`` makes the reference
     of its turn positive, ``not closer`` negative, and ``start`` neither. Any other text counts as positive: whoever
-    describes a change goes on from the image that is shown. On such feedback it is a mean of the references.
+    describes a change goes on from the image that is shown. On such feedback it is the
+    first image + 0.75 * mean of the references, the first among them.
 
     Args:
         alpha: of the first image.

@@ -41,7 +41,7 @@ class Manner:
         turns: the longest dialogue.
         patience: the chance that a user goes on after a turn that did not find the target; 1 for endless patience.
         change_of_mind: the chance at each turn after the first that the user wants another image instead, drawn from
-            the gallery.
+            those of the gallery that were not shown.
         seed: of openings, users and minds.
     """
 
@@ -137,7 +137,8 @@ def converse(
             break
         for row in live:
             if turn and _chance(manner.seed, row, turn, _SALT_MIND) < manner.change_of_mind:
-                targets[row, turn:] = _other(ranker, openings[row], shown[row], manner.seed, row, turn)
+                images = ranker.galleries[openings[row].category].image_ids
+                targets[row, turn:] = _other(images, targets[row, turn], shown[row], manner.seed, row, turn)
         situations = [
             Situation(
                 openings[row].category,
@@ -188,11 +189,11 @@ def _said(simulator: Simulator, situations: Sequence[Situation], world: World) -
     return texts
 
 
-def _other(ranker: Ranker, opening: Opening, shown: Sequence[str], seed: int, row: int, turn: int) -> str:
-    """What a user wants after a change of mind: an image that was not shown."""
-    images = [image for image in ranker.galleries[opening.category].image_ids if image not in shown]
+def _other(gallery: Sequence[str], wanted: str, shown: Sequence[str], seed: int, row: int, turn: int) -> str:
+    """What a user wants after a change of mind: another image that was not shown; the same where there is none."""
+    images = [image for image in gallery if image != wanted and image not in shown]
     rng = np.random.default_rng(_seed(seed, row, turn, _SALT_MIND, 1))
-    return images[int(rng.integers(len(images)))] if images else opening.target
+    return images[int(rng.integers(len(images)))] if images else wanted
 
 
 def _seed(*of: int) -> int:

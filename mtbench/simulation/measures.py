@@ -1,12 +1,18 @@
-"""Measures over the turns of dialogues, all expected over ties.
+"""Measures over the turns of dialogues. Percentile and R@K are expected over ties.
 
 =================  ===================================================================================================
 percentile         1 - (rank - 1) / (candidates - 1) of the target after each turn (Guo et al., the reward, Figure 4)
 R@K                share of dialogues whose target is within the first K after the turn
-hits@K             share whose target was within the first K after this turn or any before (ChatIR)
-turns to success   the first turn after which the target was within the first K; median over all dialogues, those
+hits@K             share whose target was within the first K after this turn or any before (ChatIR): the running
+                   maximum of the expected R@K, not the expectation of a maximum over ties
+turns to success   the first turn whose hits@K, of the last wish, is above a half; median over all dialogues, those
                    without success counted as longer than any
+talking            dialogues in which the user spoke at this turn
 =================  ===================================================================================================
+
+hits@K and turns to success are about the present wish: they begin anew where a user changes their mind. Whoever left
+stays where they were, in the rows of later turns too; whose target was shown has it first from then on. The image that
+is shown next is no expectation: among equal scores it is the first in the gallery.
 """
 
 from __future__ import annotations
@@ -14,6 +20,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mtbench.evaluation.measures import Floats, percentile, recall
 from mtbench.evaluation.statistics import bootstrap
@@ -32,7 +39,16 @@ def by_turn(dialogues: Dialogues) -> dict[str, Floats]:
     for k in CUTS:
         now = np.column_stack([recall(positions, k) for positions in after])
         found[f"R@{k}"] = now
-        found[f"hits@{k}"] = np.maximum.accumulate(now, axis=1)
+        found[f"hits@{k}"] = _kept(now, dialogues.targets)
+    return found
+
+
+def _kept(now: Floats, targets: npt.NDArray[np.object_]) -> Floats:
+    """The highest value so far of those about the present target, (n, T)."""
+    found = now.copy()
+    for turn in range(1, now.shape[1]):
+        same = targets[:, turn] == targets[:, turn - 1]
+        found[:, turn] = np.where(same, np.maximum(found[:, turn - 1], now[:, turn]), now[:, turn])
     return found
 
 
@@ -43,19 +59,22 @@ def summary(dialogues: Dialogues, *, seed: int = 0) -> dict[str, Any]:
     # Two dialogues with one target are no independent evidence of how hard it is to find.
     clusters = [f"{one.category}\t{one.target}" for one in dialogues.openings]
     names = [(name, turn) for name in values for turn in range(turns)]
-    drawn = bootstrap(np.column_stack([values[name][:, turn] for name, turn in names]), clusters, seed=seed)
-    rows: list[dict[str, Any]] = [{"turn": turn + 1, "n": n} for turn in range(turns)]
-    for (name, turn), mean, low, high in zip(
-        names, drawn.estimate.tolist(), drawn.low.tolist(), drawn.high.tolist(), strict=True
-    ):
+    columns = [values[name][:, turn] for name, turn in names]
+    drawn = bootstrap(np.column_stack([*columns, dialogues.found]), clusters, seed=seed)
+    rows: list[dict[str, Any]] = [
+        {"turn": turn + 1, "n": n, "talking": int((dialogues.lengths > turn).sum())} for turn in range(turns)
+    ]
+    *about, found = zip(drawn.estimate.tolist(), drawn.low.tolist(), drawn.high.tolist(), strict=True)
+    for (name, turn), (mean, low, high) in zip(names, about, strict=True):
         rows[turn] |= {name: mean, f"{name} interval": [low, high]}
-    first = _first_success(values[f"hits@{SUCCESS}"])
+    first = _first_success(values[f"hits@{SUCCESS}"], dialogues.targets)
     middle = float(np.median(first))
     return {
         "n": n,
         "clusters": drawn.n_clusters,
         "rows": rows,
-        "found": float(dialogues.found.mean()),
+        "found": found[0],
+        "found interval": list(found[1:]),
         "turns_to_success": {
             "within": SUCCESS,
             "median": middle if middle <= turns else None,
@@ -65,8 +84,10 @@ def summary(dialogues: Dialogues, *, seed: int = 0) -> dict[str, Any]:
     }
 
 
-def _first_success(hits: Floats) -> Floats:
-    """The first turn with a hit that is more likely than not; turns + 1 where there is none, (n,)."""
-    sure = hits > 0.5
+def _first_success(hits: Floats, targets: npt.NDArray[np.object_]) -> Floats:
+    """The first turn with a hit that is more likely than not, of the last wish; turns + 1 where there is none, (n,)."""
+    changed = targets[:, 1:] != targets[:, :-1]
+    abandoned = np.logical_or.accumulate(changed[:, ::-1], axis=1)[:, ::-1]  # turns before another change
+    sure = (hits > 0.5) & ~np.pad(abandoned, ((0, 0), (0, 1)))
     first: Floats = np.where(sure.any(axis=1), sure.argmax(axis=1) + 1.0, hits.shape[1] + 1.0)
     return first

@@ -23,20 +23,21 @@ def line_of(
     return {"id": name, "category": category, "split": split, "target": target, "turns": turns}
 
 
-def lines_of(found: Dialogues, *, prefix: str = "0") -> list[dict[str, Any]]:
+def lines_of(found: Dialogues, *, prefix: str = "0", split: str = "test") -> list[dict[str, Any]]:
     """The dialogues in which the user kept to one target; the others are no transactions."""
     rows = []
     for row, opening in enumerate(found.openings):
         n = int(found.lengths[row])
         if n and len(set(found.targets[row, :n])) == 1:
             name = f"{opening.category}.simulated.{prefix}-{row:04d}"
-            rows.append(line_of(name, opening.category, found.shown[row][:n], found.said[row], found.targets[row, 0]))
+            shown, said, target = found.shown[row][:n], found.said[row], found.targets[row, 0]
+            rows.append(line_of(name, opening.category, shown, said, target, split=split))
     return rows
 
 
-def write_dialogues(path: Path, found: Dialogues, *, prefix: str = "0") -> None:
-    """Write the file, whole or not at all."""
-    write_lines(path, lines_of(found, prefix=prefix))
+def write_dialogues(path: Path, found: Dialogues, *, prefix: str = "0", split: str = "test") -> None:
+    """Write the file, whole or not at all; ``split`` is the part whose galleries were searched."""
+    write_lines(path, lines_of(found, prefix=prefix, split=split))
 
 
 def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -26,7 +26,7 @@ from mtbench.core.registry import SIMULATORS
 from mtbench.core.source import blame, library_sha256, source_sha256
 from mtbench.data.benchmark import Benchmark
 from mtbench.evaluation.evaluate import catalogue_of
-from mtbench.evaluation.inputs import features_of, words_of
+from mtbench.evaluation.inputs import DEFAULT_FEATURES, features_keys, features_of, option_files, words_of
 from mtbench.evaluation.ready import ready
 from mtbench.evaluation.record import Phases, environment, plain
 from mtbench.simulation.dialogue import Dialogues, Manner, converse, openings_of
@@ -35,7 +35,7 @@ from mtbench.simulation.protocol import Simulator, World
 from mtbench.simulation.saved import write_dialogues
 from mtbench.simulation.world import world_of
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,16 @@ def simulate(
         seed=settings.manner.seed,
         progress=progress,
     )
+    features = system.asked.features(settings.features) or DEFAULT_FEATURES
     known_by = {
         **{"schema": SCHEMA, "model": system.asked.name, "options": system.asked.shown_options},
         **{"source_sha256": system.asked.source_sha256, "trained": system.asked.trained},
+        "option_files": option_files(system.asked.shown_options),
         **{"benchmark": benchmark.name, "revision": benchmark.revision, "split": settings.split},
+        **{"proxies": benchmark.manifest.get("proxies", {}), "truth": benchmark.manifest.get("truth")},
         **{"simulator": user, "dialogues": settings.dialogues, **asdict(settings.manner)},
-        **{"features": settings.features, "words": system.catalogue.words},
+        **{"features": features, "features_keys": features_keys(benchmark, features)},
+        "words": system.catalogue.words,
         **{"mtbench": mtbench.__version__, "library_sha256": library_sha256()},
     }
     known_by = json.loads(json.dumps(known_by, default=str))
@@ -109,7 +113,8 @@ def simulate(
         "environment": environment(),
     }
     with atomic_folder(folder, replaces="simulation.json") as temporary:
-        write_dialogues(temporary / "dialogues.jsonl", found, prefix=f"{settings.manner.seed}")
+        prefix = f"{settings.manner.seed}"
+        write_dialogues(temporary / "dialogues.jsonl", found, prefix=prefix, split=settings.split)
         pq.write_table(_table(found), temporary / "turns.parquet", compression="zstd")
         write_json(temporary / "simulation.json", record)
     return record
@@ -142,7 +147,11 @@ def talker(
     user = {
         "name": settings.simulator,
         "options": dict(settings.simulator_options),
+        "option_files": option_files(settings.simulator_options),
         "source_sha256": source_sha256(plugin),
+        "features": stored or DEFAULT_FEATURES,
+        "features_keys": features_keys(benchmark, stored or DEFAULT_FEATURES),
+        "words": words,
     }
     return speaker, world, learned, user
 
