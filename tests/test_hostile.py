@@ -619,7 +619,7 @@ def test_other_things_in_a_board_are_told(honest: Board, tmp_path: Path) -> None
     assert [str(fault) for fault in verify(tmp_path / "boards").faults] == [
         "beads: 'hook.py' does not belong there",
         "beads: a-0 stands and is in removed.toml",
-        "beads: versions/1 is no earlier version",
+        "beads/versions/1: beads/versions/1 is a link, which is not followed",
     ]
 
 

@@ -265,7 +265,8 @@ def test_a_submission_is_never_edited_in_place(board: Board, beads: Benchmark, t
         (lambda lists: lists["round.test.0000"].__setitem__(0, ("s000", 1e6)), "not in the gallery"),
         (lambda lists: lists.update({"round.test.0000": lists["round.test.0000"][:49]}), "fewer than 50 candidates"),
         (lambda lists: lists["round.test.0000"].append(lists["round.test.0000"][3]), "twice|a second time"),
-        (lambda lists: lists["round.test.0000"].reverse(), "contradicts its score"),
+        (lambda lists: lists["round.test.0000"].reverse(), "1 rankings have ranks that contradict the scores"),
+        (lambda lists: lists.update({k: [(i, 0.0) for i, _ in v] for k, v in lists.items()}), "are all the same"),
     ],
 )
 def test_what_is_wrong_with_a_run_is_told_before_anything_is_written(

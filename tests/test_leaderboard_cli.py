@@ -451,6 +451,27 @@ def test_an_edited_submission_is_found_beside_the_boards_as_they_were(place: Pat
     assert "box/ours: was edited: a submission never changes; submit under a new name" in text
 
 
+def test_a_stranger_may_add_and_nothing_else(place: Path, benchmarks: list[Benchmark]) -> None:
+    shutil.copytree("leaderboards", "before")
+    submitted(ranked(benchmarks[0], thirds), described())
+    words = ["--base", "before", "--adds-only"]
+    assert "1 submission recomputed: no fault" in verified(*words)
+    printed("leaderboard", "open", "more", "--benchmark", benchmarks[1].path)
+    assert "no fault" in verified("--base", "before"), "a maintainer may open a board"
+    assert "more: is new: a request adds folders BOARD/submissions/NAME" in verified(*words, code=1)
+    shutil.rmtree("leaderboards/more")
+    Path("leaderboards/junk.bin").write_bytes(b"x")
+    assert "junk.bin: is new: " in verified(*words, code=1)
+    assert "--adds-only needs --base" in refused("leaderboard", "verify", "--adds-only")
+
+
+def test_training_that_is_not_declared_is_told_on_submitting(place: Path, benchmarks: list[Benchmark]) -> None:
+    run = ranked(benchmarks[0], thirds)
+    assert "Marked as undeclared: Its authors declare no training data." in submitted(run, described(), "--dry-run")
+    meta = described("ours", "[[training]]", 'data = "Train"', 'leaks = "none"')
+    assert "Marked as" not in submitted(run, meta)
+
+
 def test_a_board_is_checked_against_its_benchmark(place: Path, benchmarks: list[Benchmark]) -> None:
     words = ["box", "--benchmark", benchmarks[0].path, "--benchmark", benchmarks[1].path]
     assert verified(*words) == "1 board, 0 submissions recomputed: no fault\n"

@@ -13,18 +13,22 @@ import pytest
 from boards import META, random_lists, write_beads, write_trec
 from browser import DESK, PHONE, Page, opened
 
+from mtbench.cli.leaderboard import overview_table
 from mtbench.core.errors import MtbenchError
 from mtbench.data.benchmark import Benchmark
 from mtbench.leaderboard.board import Board, Quoted, read_board
+from mtbench.leaderboard.evidence import FEW, TOO_FEW
 from mtbench.leaderboard.opening import Opening, open_board
+from mtbench.leaderboard.overview import overview
 from mtbench.leaderboard.removed import remove
 from mtbench.leaderboard.site import build_site
-from mtbench.leaderboard.site.names import file_of, folder_of
+from mtbench.leaderboard.site.names import folder_of
 from mtbench.leaderboard.standings import standings
 from mtbench.leaderboard.submit import prepare
 from mtbench.leaderboard.terminal import show
 
 EVIL = '<script>alert(1)</script>"><img src=x onerror=alert(2)> {{ 7*7 }}'
+DROPPED = [{"data": "train", "leaks": "dropped"}]
 QUOTED = Quoted("Printed", "A paper, 2023", "image", {"mean": 0.5, "R@5": 0.4}, "as printed: nobody saw a ranking")
 
 
@@ -50,9 +54,10 @@ def write_boards(root: Path, folder: Path) -> Benchmark:
     _submit(
         board,
         folder,
-        "compare",  # as a page of ours is called
+        "winner",
         best,
         title="The best one",
+        training=DROPPED,
         milliseconds=3.5,
         parameters=1_200_000,
         proxy="image",
@@ -71,7 +76,9 @@ def write_boards(root: Path, folder: Path) -> Benchmark:
         **{"training": [{"data": "train", "leaks": "allowed"}, {"data": EVIL[:60]}], "options": {EVIL[:40]: EVIL}},
         **{"paper": 'https://example.org/a?b="><script>alert(3)</script>', "pretraining": [EVIL]},
     )
-    _submit(board, folder, "sixth", first_at(new, 6), title="Sixth", proxy="image", variant_of="compare")
+    _submit(
+        board, folder, "sixth", first_at(new, 6), title="Sixth", proxy="image", variant_of="winner", training=DROPPED
+    )
     _submit(board, folder, "words", random_lists(new, 3), title="Words", proxy="caption")
     _submit(board, folder, "nothing", random_lists(new, 4), title="Nothing")
     _submit(board, folder, "gone", random_lists(new, 5), title="Gone")
@@ -152,8 +159,8 @@ def test_the_standings_filter_by_text_training_and_variants(chromium: Any, site:
         tab.get_by_placeholder("name, authors").fill("ANN")
         assert systems(tab) == ["<script>aler"] and tab.locator("#shown").inner_text() == "1 of 7 rows"
         tab.get_by_placeholder("name, authors").fill("")
-        tab.get_by_label("hide leaking or unaudited").check()
-        assert "<script>aler" not in systems(tab) and len(systems(tab)) == 4
+        tab.get_by_label("hide leaking, unaudited or undeclared training").check()
+        assert sorted(systems(tab)) == ["Sixth", "The best one"], "whose authors say that they dropped what leaks"
         tab.get_by_label("hide variants").check()
         assert "Sixth" not in systems(tab)
         tab.reload()
@@ -224,7 +231,7 @@ def test_the_transactions_of_a_system_can_be_filtered_and_opened(
 
 
 def test_two_systems_are_compared(chromium: Any, site: Path, root: Path) -> None:
-    with page(chromium, site, "beads/compare.html?a=compare&b=sixth") as found:
+    with page(chromium, site, "beads/compare.html?a=winner&b=sixth") as found:
         tab = found.tab
         assert "The best one is better by a paired test" in tab.locator(".verdict").inner_text()
         assert "48 of 48 transactions" in tab.locator("#compare [role=status]").inner_text()
@@ -241,6 +248,18 @@ def test_two_systems_are_compared(chromium: Any, site: Path, root: Path) -> None
     assert "evil" in told["nothing"].not_told_from
     with page(chromium, site, "beads/compare.html#a=evil&b=nothing") as found:
         assert "cannot tell the two apart" in found.tab.locator(".verdict").inner_text()
+
+
+def test_a_target_within_a_tie_counts_in_part_where_two_are_compared(chromium: Any, site: Path, root: Path) -> None:
+    (row,) = (one for one in standings(read_board(root / "beads")).rows if one.name == "constructor")
+    at_8 = float(row.values("R@8").sum())
+    assert at_8 != round(at_8), "ties reach over the eighth place"
+    with page(chromium, site, "beads/compare.html?a=winner&b=constructor") as found:
+        line = found.tab.locator("tr", has_text="Targets at rank 8 or better").locator("td")
+        shown = [float(text) for text in line.all_inner_texts()]
+        assert shown == pytest.approx([48, at_8, 48 - at_8], abs=0.051)
+        likelier = int((row.values("R@8") < 1).sum())
+        assert f"A is likelier to have it in the first 8 in {likelier}, B in 0." in found.tab.inner_text("#compare")
 
 
 PAGES = ["index.html", "beads/index.html", "beads/evil.html", "beads/compare.html", "beads/versions/1/first.html"]
@@ -267,7 +286,7 @@ def test_it_is_dark_where_the_system_is_and_a_button_changes_and_keeps_that(chro
         assert found.tab.evaluate(color) == "rgb(255, 255, 255)"
 
 
-@pytest.mark.parametrize("name", ["beads/index.html", "beads/evil.html", "beads/compare.html?a=evil&b=compare"])
+@pytest.mark.parametrize("name", ["beads/index.html", "beads/evil.html", "beads/compare.html?a=evil&b=winner"])
 def test_markup_in_a_submission_stays_text(name: str, chromium: Any, site: Path) -> None:
     with page(chromium, site, name) as found:
         assert EVIL.split(" {{")[0] in found.tab.inner_text("main")
@@ -316,20 +335,17 @@ def test_the_first_page_and_its_links_lead_somewhere(site: Path, chromium: Any) 
 
 def test_programs_get_the_same_numbers(site: Path, root: Path) -> None:
     rows = list(csv.DictReader((site / "beads" / "board.csv").open(encoding="utf-8", newline="")))
-    assert [row["name"] for row in rows if row["proxy"] == "image"][:2] == ["compare", "sixth"]
+    assert [row["name"] for row in rows if row["proxy"] == "image"][:2] == ["winner", "sixth"]
     assert float(rows[0]["mean"]) == 1.0 and rows[0]["clean mean"] == "1.0"
     board = json.loads((site / "beads" / "board.json").read_text(encoding="utf-8"))
-    assert board["tables"]["image"][0]["name"] == "compare" and board["removed"][0]["name"] == "gone"
-    one = json.loads((site / "beads" / "_compare.json").read_text(encoding="utf-8"))
+    assert board["tables"]["image"][0]["name"] == "winner" and board["removed"][0]["name"] == "gone"
+    one = json.loads((site / "beads" / "winner.json").read_text(encoding="utf-8"))
     assert one["description"]["title"] == "The best one" and one["standings"]["image"]["best"] == 1
     assert "The best one 100.0" in (site / "beads" / "badge.svg").read_text(encoding="utf-8")
-    assert "100.0, rank 1" in (site / "beads" / "badges" / "_compare.svg").read_text(encoding="utf-8")
+    assert "100.0, rank 1" in (site / "beads" / "badges" / "winner.svg").read_text(encoding="utf-8")
 
 
-def test_no_two_files_are_called_alike(root: Path, tmp_path: Path) -> None:
-    names = ["index", "compare", "board", "texts", "data", "badge", "versions", "index.html"]
-    assert len({file_of(name) for name in names}) == len(names)
-    assert "index" not in {file_of(name) for name in names}
+def test_no_board_lies_where_a_page_of_ours_does(root: Path, tmp_path: Path) -> None:
     board = read_board(root / "beads")
     with pytest.raises(MtbenchError, match="cannot be called"):
         folder_of(Board(tmp_path / "index.html", **{k: v for k, v in vars(board).items() if k in _FIELDS}))
@@ -345,3 +361,51 @@ def test_a_terminal_shows_the_same(root: Path, benchmark: Benchmark) -> None:
     assert "100.0" in first and "LEAKS" in first and "75.0 of 2" in first
     assert "Printed" in quoted and "Printed" not in first
     assert "Removed 2026-02-03: gone." in quoted
+
+
+def test_training_that_nobody_declares_is_marked_wherever_a_system_leads(tmp_path: Path) -> None:
+    board = few_beads(tmp_path)
+    assert "undeclared" in show(standings(board))
+    (row,) = overview(tmp_path / "boards")
+    assert row["training"] == "undeclared" and "undeclared" in overview_table([row])
+    build_site(tmp_path / "boards", tmp_path / "site")
+    for name in ("index.html", "few/index.html", "few/one.html"):
+        text = (tmp_path / "site" / name).read_text(encoding="utf-8")
+        assert '<span class="pill undeclared" title="Its authors declare no training data.">undeclared</span>' in text
+
+
+def test_a_system_that_leads_by_a_leak_is_marked_in_the_overview(root: Path, benchmark: Benchmark) -> None:
+    rows = {row["proxy"]: row for row in overview(root)}
+    assert rows["image"]["training"] == "dropped" and rows["caption"]["training"] == "undeclared"
+    assert "LEAKS" in overview_table([rows["image"] | {"training": "leaks"}])
+
+
+def test_clusters_are_told_beside_every_count_and_few_of_them_are_warned_of(tmp_path: Path) -> None:
+    board = few_beads(tmp_path)
+    n, clusters = len(board.sealed), len(set(board.sealed.clusters.tolist()))
+    assert clusters < FEW < n
+    told = f"{n} transactions in {clusters} clusters"
+    assert told in show(standings(board)) and TOO_FEW in show(standings(board))
+    (row,) = overview(tmp_path / "boards")
+    assert (row["transactions"], row["clusters"]) == (n, clusters)
+    assert f" {clusters} " in overview_table([row]) and f"few: {TOO_FEW}" in overview_table([row])
+    build_site(tmp_path / "boards", tmp_path / "site")
+    for name in ("index.html", "few/index.html", "few/one.html"):
+        text = (tmp_path / "site" / name).read_text(encoding="utf-8")
+        assert told in text and TOO_FEW in text
+    assert json.loads((tmp_path / "site" / "boards.json").read_text())[0]["clusters"] == clusters
+
+
+def test_enough_clusters_are_told_without_a_warning(root: Path, benchmark: Benchmark) -> None:
+    board = read_board(root / "beads")
+    assert f"48 transactions in {board.sealed.n_clusters} clusters" in show(standings(board))
+    assert board.sealed.n_clusters >= FEW and TOO_FEW not in show(standings(board))
+    assert TOO_FEW not in overview_table(overview(root))
+
+
+def few_beads(folder: Path) -> Board:
+    """A board of one system whose transactions are many and its clusters few."""
+    made = write_beads(folder / "made", strings=18)
+    board = open_board(folder / "boards", "few", made, Opening(title="Few"))
+    _submit(board, folder, "one", random_lists(made, 0), title="One")
+    return board

@@ -58,10 +58,19 @@ def leaderboard() -> None:
     type=click.Path(path_type=Path),
     help="The boards as they were: what stood there must stand unchanged, or be removed with a reason.",
 )
+@click.option(
+    "--adds-only", is_flag=True, help="New submissions alone may differ from --base: what a stranger may send."
+)
 @click.option("--jobs", type=int, default=2, show_default=True, help="Processes; 0 works in this one.")
 @JSON
 def verify(
-    names: Sequence[str], root: Path, benchmarks: Sequence[Path], base: Path | None, jobs: int, as_json: bool
+    names: Sequence[str],
+    root: Path,
+    benchmarks: Sequence[Path],
+    base: Path | None,
+    adds_only: bool,
+    jobs: int,
+    as_json: bool,
 ) -> None:
     """Recompute every score of every submission from its ranking, and check every rule.
 
@@ -71,6 +80,8 @@ def verify(
 
     if jobs < 0:
         raise MtbenchError(f"--jobs must be 0 or more, not {jobs}")
+    if adds_only and base is None:
+        raise MtbenchError("--adds-only needs --base: the boards as they were")
     for name in names:
         _known(boards_in(root), name)
     found = run(
@@ -78,6 +89,7 @@ def verify(
         names=names,
         benchmarks=_loaded(benchmarks),
         base=None if base is None else boards_in(base),
+        adds_only=adds_only,
         jobs=jobs,
         progress=sys.stderr.isatty(),
     )
@@ -180,6 +192,7 @@ def open_(
     """
     from mtbench.data.benchmark import load
     from mtbench.leaderboard.board import read_board
+    from mtbench.leaderboard.evidence import counted
     from mtbench.leaderboard.opening import Opening, open_board
 
     old = read_board(root / name) if (root / name / "board.toml").is_file() else None
@@ -192,7 +205,8 @@ def open_(
         pretraining=_pretraining(pretraining),
     )
     board = open_board(root, name, load(benchmark), opening)
-    what = f"{board.benchmark['n']:,} transactions of {board.benchmark['name']}, {board.benchmark['revision'][:12]}"
+    n = counted(board.benchmark["n"], board.sealed.n_clusters)
+    what = f"{n} of {board.benchmark['name']}, {board.benchmark['revision'][:12]}"
     click.echo(f"{board.folder}, version {board.version}: {what}")
     for known in board.training:
         click.echo(f"training on {known.data} gives away {known.leaks:,} of {known.of:,}")
@@ -218,15 +232,24 @@ def remove(board: str, name: str, reason: str, root: Path) -> None:
 
 def overview_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The overview, for people."""
+    from mtbench.leaderboard.evidence import warning
+    from mtbench.leaderboard.rules import MARKS
+
     cells = [
         [
-            *(row["board"], row["transactions"], row["proxy"] or "-", row["systems"], row["best"] or "-"),
-            *(points(row["mean"]), points_range(*row["interval"]) if row["interval"] else "-"),
+            *(row["board"], row["transactions"], row["clusters"], row["proxy"] or "-", row["systems"]),
+            *(row["best"] or "-", points(row["mean"]), points_range(*row["interval"]) if row["interval"] else "-"),
+            MARKS[row["training"]].short if row["training"] else "-",
         ]
         for row in rows
     ]
-    headers = ["board", "transactions", "proxy", "systems", "highest mean", "mean", "95% interval"]
-    return table(cells, headers)
+    headers = ["board", "transactions", "clusters", "proxy", "systems", "highest mean", "mean", "95% interval"]
+    few = {row["board"]: text for row in rows if (text := warning(row["clusters"]))}
+    notes = [f"{board}: {text}" for board, text in few.items()]
+    notes.append(
+        "As the submissions state it: leaderboard show BOARD finds it again, leaderboard verify checks it all."
+    )
+    return "\n".join([table(cells, [*headers, "training"]), "", *notes])
 
 
 def _known(root: Path, name: str) -> Board:

@@ -17,17 +17,11 @@ HEAD = 10
 NEAR = 2
 """So many systems above and below are shown beside a submission."""
 
-MARKS = {
-    "leaks": "Marked as leaking: it learned from data that holds pairs of this board.",
-    "unaudited": "Marked as not audited: it learned from data whose leaks into this board nobody has counted.",
-    "dropped": "Marked as stated: its authors say that they left out the training data that leaks.",
-}
-"""What `mtbench.leaderboard.rules.contamination` means, where it means anything."""
-
 
 def submission_report(prepared: Prepared, scores: Mapping[str, Any], others: Standings) -> Iterator[str]:
     """The recomputed scores, and the systems that the submission would stand beside, for people."""
-    from mtbench.leaderboard.rules import contamination
+    from mtbench.leaderboard.evidence import warning
+    from mtbench.leaderboard.rules import MARKS, contamination
 
     board, name = prepared.board, prepared.description.name
     yield (
@@ -49,8 +43,10 @@ def submission_report(prepared: Prepared, scores: Mapping[str, Any], others: Sta
     headers = [text for part in parts for text in (f"{part}, {parts[part]['n']:,}" if part else "all", "95% interval")]
     yield ""
     yield table(rows, ["", *headers])
-    if mark := MARKS.get(contamination(prepared.description, board)):
-        yield f"\n{mark}"
+    if few := warning(scores["clusters"]):
+        yield f"\n{few}"
+    if (kind := contamination(prepared.description, board)) != "clean":
+        yield f"\nMarked as {MARKS[kind].short}: {MARKS[kind].sentence}"
     if cut := _cut_ties(prepared):
         yield (
             f"\n{cut:,} rankings end in the midst of a tie that begins in the first ten: it counts as if every image "

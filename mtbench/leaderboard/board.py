@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mtbench.chains.leakage import KINDS
 from mtbench.core.errors import MtbenchError, Problems, unknown
 from mtbench.core.files import file_sha256
 from mtbench.leaderboard.limits import NAME, check_name, read_toml
 from mtbench.leaderboard.seals import Sealer
+from mtbench.leaderboard.table_file import check_size, read_table
 
 SCHEMA = 1
 MEASURES = ("mean", "R@5", "R@8", "R@1", "R@10")
@@ -113,6 +113,11 @@ class Board:
         return self.folder.parent.parent.name if self.folder.parent.name == "versions" else self.folder.name
 
     @property
+    def label(self) -> str:
+        """Its name, and of an earlier version its place."""
+        return self.name if self.folder.parent.name != "versions" else f"{self.name}/versions/{self.folder.name}"
+
+    @property
     def submissions(self) -> Path:
         """The folder of its submissions."""
         return self.folder / "submissions"
@@ -157,6 +162,11 @@ class Sealed:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @cached_property
+    def n_clusters(self) -> int:
+        """How many pieces of evidence there are."""
+        return len(np.unique(self.clusters))
 
     @property
     def clean(self) -> npt.NDArray[np.bool_]:
@@ -254,20 +264,23 @@ GALLERY = pa.schema(
 )
 
 
+MOST_SEALED = 16 << 20
+"""Bytes of a sealed file; 2,400 transactions take 200 kB."""
+
+
 def read_sealed(board: Board) -> Sealed:
     """The sealed files of a board.
 
     Raises:
-        MtbenchError: they are missing, or not those that ``board.toml`` pins.
+        MtbenchError: they are missing, too large, of other columns, or not those that ``board.toml`` pins.
     """
     tables = []
-    for name in ("transactions.parquet", "gallery.parquet"):
+    for name, schema in (("transactions.parquet", TRANSACTIONS), ("gallery.parquet", GALLERY)):
         path = board.folder / name
-        if not path.is_file():
-            raise MtbenchError(f"{path} is missing; fetch the board again")
+        check_size(path, MOST_SEALED)
         if file_sha256(path) != board.files.get(name):
             raise MtbenchError(f"{path} is not the file that board.toml pins; fetch the board again")
-        tables.append(pq.read_table(path))
+        tables.append(read_table(path, schema, MOST_SEALED))
     table, gallery = tables
     columns = {name: table.column(name).to_pylist() for name in ("transaction_id", "category", "target", "references")}
     galleries: dict[str, dict[bytes, bool]] = {}

@@ -146,6 +146,11 @@ def described(values: Mapping[str, Any]) -> tuple[Description | None, list[str]]
     for name, value in values.items():
         if name in FIELDS and value not in ("", None):
             _take(name, value, kept, wrong)
+    for name in ("title", "authors", "summary"):
+        if values.get(name) == FIELDS[name][2]:
+            wrong.append(f"{name}: is still that of --example; {FIELDS[name][1]}")
+    if "seed" in kept and any(row.seed == kept["seed"] for row in kept.get("seeds", ())):
+        wrong.append(f"seeds: {kept['seed']} is the seed of the ranking itself, which is recomputed")
     if wrong:
         return None, sorted(wrong)
     return Description(**kept), []
@@ -157,7 +162,7 @@ def _take(name: str, value: Any, kept: dict[str, Any], wrong: list[str]) -> None
     if kind is float and type(value) is int:
         value = float(value)
     if type(value) is not kind:
-        told = {str: "text", list: "a list", dict: "a table", int: "a whole number", float: "a number"}[kind]
+        told = {str: "text in quotes", list: "a list", dict: "a table", int: "a whole number", float: "a number"}[kind]
         wrong.append(f"{name}: must be {told}, not {ascii(value)[:40]}")
         return
     if kind in (list, dict) and len(value) > MOST_ROWS:
@@ -187,7 +192,10 @@ def _url(value: str) -> str:
 
 
 def _date(value: str) -> str:
-    return datetime.date.fromisoformat(value).isoformat()
+    try:
+        return datetime.date.fromisoformat(value).isoformat()
+    except ValueError as error:
+        raise ValueError(f"{ascii(value)[:40]} is no date such as 2026-01-31") from error
 
 
 def _proxy(value: str) -> str:
@@ -225,10 +233,16 @@ def _shares(value: dict[str, Any]) -> dict[str, float]:
 
 def _history(value: dict[str, Any]) -> dict[str, float]:
     for name, one in value.items():
-        if not name.isdecimal():
-            raise ValueError(f"{ascii(name)[:40]} is no number of turns")
+        if not re.fullmatch(r"[1-9]|[1-4][0-9]|50", name):  # no number can be written twice
+            raise ValueError(f"{ascii(name)[:40]} is no number of turns from 1 to 50")
         _share(name, one)
     return dict(value)
+
+
+def _milliseconds(value: float) -> float:
+    if not 1e-6 <= value <= 1e9:
+        raise ValueError(f"{value:g} is not from 1e-6 to 1e9")
+    return value
 
 
 def _share(name: str, one: object) -> float:
@@ -245,6 +259,8 @@ def _seeds(value: list[Any]) -> tuple[Stated, ...]:
             raise ValueError(f"seed {ascii(stated.seed)[:40]} is no whole number")
         spans = {name: (_share(name, low), _share(name, high)) for name, (low, high) in stated.intervals.items()}
         _shares({name: high for name, (_, high) in spans.items()})
+        if backwards := [name for name, (low, high) in spans.items() if low > high]:
+            raise ValueError(f"the interval of {', '.join(backwards)} ends below its beginning")
         parts = [_shares(dict(part)) for part in (stated.measures, stated.clean, stated.leaked)]
         rows.append(Stated(stated.seed, parts[0], spans, parts[1], parts[2]))
     if len({row.seed for row in rows}) < len(rows):
@@ -260,6 +276,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "date": _date,
     "paper": _url,
     "code": _url,
+    "milliseconds": _milliseconds,
     "variant_of": lambda value: check_name(value, "a submission"),
     "pretraining": _texts,
     "training": _training,

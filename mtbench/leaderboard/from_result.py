@@ -100,7 +100,7 @@ def _told(record: Record, others: Sequence[Record], board: Board) -> dict[str, A
         "features": (record["features"] or {}).get("name"),
         "options": options,
         "seed": record["options"].get("seed"),
-        "training": _training(record, board),
+        "training": training_of(record, board),
         "milliseconds": _rounded(studies.get("latency", {}).get("ms_per_transaction"), 3),
         "history": _history(studies.get("history-robustness", {}).get("rows", ())) if whole else {},
         "seeds": [_stated(one) for one in others],
@@ -125,19 +125,28 @@ def _stated(record: Record) -> dict[str, Any]:
     }
 
 
-def _training(record: Record, board: Board) -> list[dict[str, str]]:
-    """What it learned from: that of its checkpoints, or for a model that was fitted on the spot, the train part."""
+def training_of(record: Record, board: Board) -> list[dict[str, str]]:
+    """What it learned from, and the dev part, which whatever was trained or fitted was chosen on.
+
+    Args:
+        record: of a result, or what was kept of one: ``trained``, ``chosen_on_dev``, ``model``.
+        board: knows which of its parts leak.
+    """
+    given = {row.data: row.leaks for row in board.training}
+    dev = [{"data": "dev", "leaks": "allowed" if given["dev"] else "none"}] if "dev" in given else []
     trained = record.get("trained", ())
     if trained:
         leaks = [row["leak"] for row in trained]
         told = "allowed" if any(leak["marked"] for leak in leaks) else _left_out(leaks)
+        if not given.get("train") and told == "allowed":
+            told = "none"  # of the clean part nothing is known
         below = [row for one in trained for row in (one, *one["below"])]
         more = sorted({row["pairs"] for row in below} - {""})
-        return [{"data": "train", "leaks": told}, *({"data": f"{name} pairs", "leaks": told} for name in more)]
-    if "fit" not in record["seconds"]:
+        return [{"data": "train", "leaks": told}, *({"data": f"{name} pairs", "leaks": told} for name in more), *dev]
+    if not record.get("chosen_on_dev") and "fit" not in record.get("seconds", {}):
         return []
-    given = {row.data: row.leaks for row in board.training}
-    return [{"data": name, "leaks": "allowed" if given[name] else "none"} for name in ("train", "dev") if name in given]
+    train = [{"data": "train", "leaks": "allowed" if given["train"] else "none"}] if "train" in given else []
+    return [*train, *dev]
 
 
 def _left_out(leaks: Sequence[Mapping[str, Any]]) -> str:

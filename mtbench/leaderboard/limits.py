@@ -29,6 +29,8 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._+-]{0,62}")
 """A board or a submission is a folder on every file system, part of an address, and typed in a shell."""
 
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{name}{i}" for name in ("com", "lpt") for i in range(1, 10))}
+_OURS = {"build", "dist", "demo", "site", "index", "compare", "board", "texts"}
+"""Folders that git ignores here, and files that the pages of a board have."""
 _HIDDEN = {"Cf", "Cc", "Cs", "Co", "Cn", "Zl", "Zp"}
 """Unicode categories of what is not seen, or turns around what is: controls, bidirectional marks, unassigned ones."""
 _BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
@@ -40,17 +42,27 @@ _WORDS = re.compile(
 
 
 def check_name(name: str, what: str) -> str:
-    """``name`` itself, if it can be a folder everywhere.
+    """``name`` itself, if it can be a folder everywhere, and part of the name of a git branch.
 
     Raises:
         MtbenchError: it cannot.
     """
-    if not NAME.fullmatch(name) or name.endswith(".") or name.partition(".")[0] in _RESERVED:
+    if name in _OURS:
+        raise MtbenchError(f"{what} must not be called {name!a}, as files of the project are; choose another name")
+    odd = ".." in name or name.endswith((".", ".lock"))
+    if not NAME.fullmatch(name) or odd or name.partition(".")[0] in _RESERVED:
         raise MtbenchError(
             f"{what} {name!a} must be 1 to 63 of a-z, 0-9, '-', '_', '.', '+', begin with a letter or digit, and "
-            "be a name that every system allows"
+            "be a name that every system and git allow: without '..', and without '.' or '.lock' at its end"
         )
     return name
+
+
+def link_on_the_way(root: Path, path: Path) -> Path | None:
+    """The first link on the way from ``root`` down to ``path``, seen from ``root``; None if there is none."""
+    below = path.relative_to(root)
+    ways = [*reversed(below.parents), below]
+    return next((way for way in ways if way.parts and (root / way).is_symlink()), None)
 
 
 def odd_letters(text: str, *, lines: bool = False) -> str:

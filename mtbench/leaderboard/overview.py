@@ -11,7 +11,7 @@ from mtbench.leaderboard.standings import READS_NOTHING, Standings, standings
 
 
 def overview(root: Path) -> list[dict[str, Any]]:
-    """Every board in its newest version, a row for each kind of thing that stood for the images.
+    """Every board in its newest version, a row for each kind of thing that stood for the images; scores as stated.
 
     Raises:
         MtbenchError: there are no boards, or one cannot be read.
@@ -20,7 +20,7 @@ def overview(root: Path) -> list[dict[str, Any]]:
         row
         for board in boards(root)
         if board.folder.parent.name != "versions"
-        for row in _leading(board, standings(board))
+        for row in _leading(board, standings(board, recomputed=False))
     ]
 
 
@@ -28,7 +28,7 @@ def _leading(board: Board, found: Standings) -> list[dict[str, Any]]:
     """What leads on a board, by proxy; a row without a system where there is none."""
     about = {
         **{"board": board.name, "title": board.title, "version": board.version},
-        "transactions": board.benchmark["n"],
+        **{"transactions": board.benchmark["n"], "clusters": board.sealed.n_clusters},
     }
     used = [proxy for proxy in PROXIES if any(row.description.proxy == proxy for row in found.rows)]
     shown: Sequence[str | None] = [one for one in used if one != READS_NOTHING] or used or [None]
@@ -44,6 +44,7 @@ def _leading(board: Board, found: Standings) -> list[dict[str, Any]]:
                 "best": first and first.name,
                 "mean": first and first.mean,
                 "interval": first and first.scores["intervals"]["mean"],
+                "training": first and first.contamination,
             }
         )
     return rows

@@ -23,12 +23,10 @@ from mtbench.core.files import atomic_file
 from mtbench.evaluation.runs import read_run
 from mtbench.leaderboard.board import DEEPEST, MEASURES, Board
 from mtbench.leaderboard.limits import odd_letters
+from mtbench.leaderboard.table_file import read_table
 
 MOST_BYTES = 4 << 20
 """Of a file; 2,400 transactions with 50 candidates each take 250 kB."""
-MOST_UNPACKED = 256 << 20
-"""Of a file, as it says itself."""
-MOST_ROWS = 5_000_000
 LONGEST_ID = 200
 
 _SCHEMA = pa.schema(
@@ -94,16 +92,27 @@ def take_in(path: Path, board: Board) -> Run:
                 strange.setdefault(str(name), line)
             elif np.isfinite(rank) and np.isfinite(score):
                 lists[at].append((image, score, rank))
+    some = ", ".join(f"{_told(name)[1:-1]} (line {line:,})" for name, line in list(strange.items())[:3])
+    if strange and not any(lists):
+        problems.add(
+            "transactions", f"none of them is on the board {board.name}, which has {board.sealed.ids[0]}: {some}"
+        )
+        problems.raise_if_any()
     if strange and board.benchmark["part"] == "all":
-        some = ", ".join(f"{name} (line {line:,})" for name, line in list(strange.items())[:3])
         problems.add(f"{len(strange):,} transactions", f"not on the board {board.name}: {some}")
-    ids = board.sealed.ids
+    ids, against = board.sealed.ids, []
     for row, listed in enumerate(lists):
         listed.sort(key=lambda one: (-one[1], one[2]))
         if wrong := next((b for a, b in pairwise(listed) if _against(a, b)), None):
-            problems.add(
-                ids[row], f"rank {wrong[2]:g} contradicts its score {wrong[1]:g}; a higher score, a lower rank"
-            )
+            against.append(f"{ids[row]}: rank {wrong[2]:g} has score {wrong[1]:g}")
+    if against:
+        more = f" and {len(against) - 3:,} more" if len(against) > 3 else ""
+        problems.add(
+            f"{len(against):,} rankings have ranks that contradict the scores",
+            f"{'; '.join(against[:3])}{more}. A higher score needs a lower rank; without scores, write -rank",
+        )
+    elif [len({one[k] for listed in lists for one in listed}) > 1 for k in (1, 2)] == [False, True]:
+        problems.add("scores", "are all the same, and scores decide, whatever the ranks: without scores, write -rank")
     made = _run([[(image, score) for image, score, _ in listed] for listed in lists], board.depth)
     check_shape(made, board, problems)
     problems.raise_if_any()
@@ -198,43 +207,11 @@ def read_run_file(path: Path, board: Board) -> Run:
     Raises:
         MtbenchError: it is not in that form, or too large; everything that is wrong with its rankings at once.
     """
-    if path.is_symlink() or not path.is_file():
-        raise MtbenchError(f"{path} is missing, or no ordinary file")
-    if path.stat().st_size > MOST_BYTES:
-        raise MtbenchError(f"{path} has {path.stat().st_size:,} bytes; at most {MOST_BYTES:,}")
-    try:
-        with pq.ParquetFile(path, memory_map=False) as file:
-            _check_plan(file, path)
-            table = file.read(columns=_SCHEMA.names, use_threads=False)
-        if table.num_rows > MOST_ROWS or table.nbytes > MOST_UNPACKED:  # whatever it says of itself
-            raise MtbenchError(f"{path} unpacks to {table.num_rows:,} rows and {table.nbytes:,} bytes")
-        table.validate(full=True)  # text that is no UTF-8, columns that end early
-    except MemoryError as error:
-        raise MtbenchError(f"{path} needs more memory than a run may") from error
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise MtbenchError(f"{path} is no Parquet file that can be read: {str(error)[:200]}") from error
-    return _strict(table, path, board)
-
-
-def _check_plan(file: Any, path: Path) -> None:
-    """What the file says of itself, before its pages are unpacked."""
-    plan, schema = file.metadata, file.schema_arrow
-    found = [(field.name, str(field.type)) for field in schema]
-    wanted = [(field.name, str(field.type)) for field in _SCHEMA]
-    if found != wanted:
-        raise MtbenchError(f"{path} must have the columns {wanted}, and has {ascii(found)[:200]}")
-    unpacked = sum(plan.row_group(i).total_byte_size for i in range(min(plan.num_row_groups, 1_000)))
-    if plan.num_row_groups > 1_000 or plan.num_rows > MOST_ROWS or unpacked > MOST_UNPACKED:
-        raise MtbenchError(
-            f"{path} unpacks to {plan.num_rows:,} rows and {unpacked:,} bytes; at most {MOST_ROWS:,} and "
-            f"{MOST_UNPACKED:,}"
-        )
+    return _strict(read_table(path, _SCHEMA, MOST_BYTES), path, board)
 
 
 def _strict(table: Any, path: Path, board: Board) -> Run:
     problems, sealed = Problems(path), board.sealed
-    if any(column.null_count for column in table.columns):
-        raise MtbenchError(f"{path} has empty cells")
     longest = max(pc.max(pc.binary_length(table.column(i))).as_py() or 0 for i in (0, 1))
     if longest > LONGEST_ID:
         raise MtbenchError(f"{path} has an id of {longest:,} bytes; at most {LONGEST_ID}")

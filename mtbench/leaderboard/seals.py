@@ -1,11 +1,12 @@
 """Seals: ids as salted hashes, so that rankings can be checked without the annotations they were made for.
 
-A board publishes no target, no reference and no list of images, whose licence is not ours to give: only
-SHA-256(salt, kind, scope, image), cut to 16 bytes. Who ranks an image can ask whether it is the target; who reads the
-board, or a crawler that learns from it, finds no pair in it.
+Annotations have licences that are not ours to give. A board holds SHA-256(salt, kind, scope, image), cut to 16 bytes,
+in their place: who ranks an image can ask whether it is the target.
 
-It is no secret. Galleries are public and small, so that anybody can try every image, as anybody can read the targets in
-the published annotations. What a model learned is told by what it declares and by the checks of `verify`, not by seals.
+Seals spare us publishing annotations, and keep nothing secret. The target that a listed system found can be read off
+its ranking with ``scores.json``, which says how many images stand above it, and the ids of the galleries can be read
+off the runs. What the files do not hold are references, words, and targets that nobody found; and galleries are public
+and small, so that anybody can try every image. What a model learned is told by what it declares, not by seals.
 
 >>> sealer = Sealer("salt")
 >>> sealer.of("target", "dress.test.0001")("B001") == sealer.of("target", "dress.test.0001")("B001")

@@ -18,7 +18,7 @@ from mtbench.evaluation.comparison.significance import all_pairs, holm
 from mtbench.evaluation.measures import Floats, Positions, per_transaction
 from mtbench.leaderboard.board import PROXIES, Board
 from mtbench.leaderboard.description import Description
-from mtbench.leaderboard.recompute import HEADLINE
+from mtbench.leaderboard.recompute import HEADLINE, recompute
 from mtbench.leaderboard.rules import contamination
 from mtbench.leaderboard.run_file import read_run_file
 from mtbench.leaderboard.submission import Submission, folders, read_submission
@@ -120,17 +120,25 @@ class Standings:
         )
 
 
-def standings(board: Board) -> Standings:
-    """The rows of a board, as its submissions state them: run `verify` first.
+def standings(board: Board, *, recomputed: bool = True) -> Standings:
+    """The rows of a board, their means and the places of their targets found again in the rankings.
+
+    Intervals are taken as they stand: only `verify` draws them again, and keeps every other rule.
+
+    Args:
+        board: whose submissions.
+        recomputed: without it everything is taken as stated, for a quick look at many boards.
 
     Raises:
-        MtbenchError: a submission cannot be read.
+        MtbenchError: a submission cannot be read, or states scores that its ranking does not give.
     """
     rows = []
     for folder in folders(board):
         submission = read_submission(folder, board)
         row = Row(submission, submission.stated, contamination(submission.description, board), board)
         _check(row)
+        if recomputed:
+            _follows(row)
         rows.append(row)
     return Standings(board, tuple(sorted(rows, key=lambda row: (-row.mean, row.name))))
 
@@ -145,13 +153,29 @@ def _check(row: Row) -> None:
         for part in parts:
             for name in board.measures:
                 low, high = part["intervals"][name]
-                fits &= part["n"] > 0 and 0 <= low <= high <= 1 and 0 <= part["measures"][name] <= 1
+                fits &= (
+                    part["n"] > 0
+                    and part["clusters"] > 0
+                    and 0 <= low <= high <= 1
+                    and 0 <= part["measures"][name] <= 1
+                )
         fits &= all(0 <= scores["own_references_excluded"][name] <= 1 for name in board.measures)
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         fits = False
     if not fits:
         where = row.submission.folder / "scores.json"
         raise MtbenchError(f"{where} is not what submit writes; run mtbench leaderboard verify")
+
+
+def _follows(row: Row) -> None:
+    """Nobody should read a mean that was typed in by hand."""
+    found = recompute(read_run_file(row.submission.run, row.board), row.board)
+    same = [
+        np.array_equal(getattr(row.positions, name), getattr(found.positions, name)) for name in ("greater", "equal")
+    ]
+    if not all(same) or row.scores["measures"] != found.headline:
+        where = row.submission.folder / "scores.json"
+        raise MtbenchError(f"{where} states scores that its ranking does not give; run mtbench leaderboard verify")
 
 
 def place(rows: Sequence[Row]) -> tuple[Placed, ...]:

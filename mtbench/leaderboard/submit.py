@@ -88,7 +88,8 @@ def _draft(meta: Mapping[str, Any], wrong: Sequence[str]) -> Description:
     """What is right of a description, the rest made up, so that its claims can be checked all the same."""
     bad = {text.partition(":")[0] for text in wrong}
     good = {name: value for name, value in meta.items() if name in FIELDS and name not in bad}
-    draft, _ = described({**{name: FIELDS[name][2] for name in REQUIRED}, **good})
+    made_up = {name: FIELDS[name][2] for name in REQUIRED} | {"title": "-", "authors": ["-"], "summary": "-"}
+    draft, _ = described({**made_up, **good})
     assert draft is not None
     return draft
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mtbench.core.text import points, points_range
+from mtbench.leaderboard.evidence import counted, warning
 from mtbench.leaderboard.recompute import HEADLINE
 from mtbench.leaderboard.removed import read_removed
+from mtbench.leaderboard.rules import MARKS
 from mtbench.leaderboard.standings import Placed, Standings, Table
-
-_MARKS = {"leaks": "LEAKS", "unaudited": "unaudited", "dropped": "leaks dropped", "clean": "clean", "nothing": "none"}
 
 
 def show(standings: Standings) -> str:
@@ -21,9 +21,11 @@ def show(standings: Standings) -> str:
     lines = [
         f"{board.title} ({board.name}{version})",
         f"{board.benchmark['name']}, revision {board.benchmark['revision'][:12]}, {board.benchmark['split']}: "
-        f"{len(board.sealed):,} transactions"
+        + counted(len(board.sealed), board.sealed.n_clusters)
         + (f", of which train or dev holds a pair of {leaked:,}: this board leaks" if leaked else ""),
     ]
+    if few := warning(board.sealed.n_clusters):
+        lines.append(few)
     for table in standings.tables:
         lines += ["", f"What stands for the images: {table.proxy}", "", _table(table)]
     if not standings.rows:
@@ -60,7 +62,7 @@ def _table(table: Table) -> str:
             "clean": lambda p: _part(p.row.scores.get("clean")),
             "leaked": lambda p: _part(p.row.scores.get("leaked")),
         }
-    columns["training"] = lambda p: _MARKS[p.row.contamination]
+    columns["training"] = lambda p: MARKS[p.row.contamination].short
     if any(p.row.description.seeds for p in table.rows):
         columns["mean of seeds"] = _seeds
     rows = [[cell(placed) for cell in columns.values()] for placed in table.rows]

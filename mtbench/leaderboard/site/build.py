@@ -10,13 +10,15 @@ from mtbench.core.files import atomic_folder, check_free
 from mtbench.data.benchmark import Benchmark
 from mtbench.features.needs import need
 from mtbench.leaderboard.board import Board, boards
+from mtbench.leaderboard.evidence import FEW, TOO_FEW, counted, warning
 from mtbench.leaderboard.recompute import HEADLINE
 from mtbench.leaderboard.removed import read_removed
+from mtbench.leaderboard.rules import MARKS
 from mtbench.leaderboard.site import data, details, views
 from mtbench.leaderboard.site.badge import badge
 from mtbench.leaderboard.site.cards import best_of, card, in_short
 from mtbench.leaderboard.site.charts import charts
-from mtbench.leaderboard.site.names import ASSETS, file_of, folder_of, up
+from mtbench.leaderboard.site.names import ASSETS, folder_of, up
 from mtbench.leaderboard.site.writer import Writer
 from mtbench.leaderboard.standings import Placed, Row, Standings, standings
 from mtbench.report.svg import Canvas
@@ -90,11 +92,12 @@ def _board(
     own = {folder_of(v): v.version for v in versions}
     context = {
         "board": board,
+        "counted": counted(len(board.sealed), board.sealed.n_clusters),
+        "few": warning(board.sealed.n_clusters),
         "n": len(board.sealed),
         "leaked": int((~board.sealed.clean).sum()),
         "texts": benchmark is not None,
         "newest": board.folder.parent.name != "versions",
-        "file_of": file_of,
     }
     grids = [views.grid(table, board, first=i == 0) for i, table in enumerate(one.tables)]
     writer.page(
@@ -126,14 +129,13 @@ def _board(
 
 def _submission(writer: Writer, row: Row, one: Standings, folder: PurePosixPath, context: dict[str, Any]) -> None:
     """The page, the data and the badge of one submission."""
-    name, told = file_of(row.name), row.description
+    name, told = row.name, row.description
     placed: dict[str, Placed] = {table.proxy: p for table in one.tables for p in table.rows if p.row.name == row.name}
     others = {other.name: other.description.title for other in one.rows}
     alike = {
-        proxy: [(title, f"{file_of(other)}.html", other) for other, title in others.items() if other in p.not_told_from]
+        proxy: [(title, f"{other}.html", other) for other, title in others.items() if other in p.not_told_from]
         for proxy, p in placed.items()
     }
-    label, why = views.TRAINING[row.contamination]
     writer.page(
         folder / f"{name}.html",
         "submission.html.jinja",
@@ -141,7 +143,8 @@ def _submission(writer: Writer, row: Row, one: Standings, folder: PurePosixPath,
         row=row,
         told=told,
         number=[other.name for other in one.rows].index(row.name),
-        file=name,
+        enough=FEW,
+        too_few=TOO_FEW,
         placed=placed,
         alike=alike,
         among={table.proxy: len(table.rows) for table in one.tables},
@@ -149,7 +152,7 @@ def _submission(writer: Writer, row: Row, one: Standings, folder: PurePosixPath,
         parts=details.parts_of(row),
         measured=views.measured,
         training=details.training_of(told, one.board),
-        mark=(label, why),
+        mark=MARKS[row.contamination],
         seeds=views.over_seeds(row),
         parameters=views.short_count(told.parameters),
         headline=HEADLINE,

@@ -61,13 +61,18 @@ def _by_turns(rows: Sequence[Row], canvas: Canvas) -> Any | None:
                 axes.vlines(place, *(100 * end for end in part["intervals"][HEADLINE]), color=PALETTE[i], linewidth=1.2)
             values = [100 * part["measures"][HEADLINE] for _, part in points]
             axes.plot(places, values, color=PALETTE[i], marker=MARKERS[i], markersize=4.5, linewidth=0.6)
-        axes.set_xticks(range(len(lengths)), [f"{n} turns\nn = {parts[n]['n']:,}" for n in lengths])
+        axes.set_xticks(range(len(lengths)), [_counted(n, parts[n]) for n in lengths])
         axes.tick_params(axis="x", length=0)
         axes.set_ylim(bottom=0)
         axes.grid(axis="y")
 
     told = _told(rows, lambda row: [f"{n} turns {_percent(p)}" for n, p in row.scores["by_turns"].items()])
     return _panel(canvas, "Mean by number of turns, with 95% intervals", told, draw)
+
+
+def _counted(turns: str, part: Any) -> str:
+    """A label below the axis."""
+    return f"{turns} turns\nn = {part['n']:,}\n{part['clusters']:,} clusters"
 
 
 def _leaks(rows: Sequence[Row], canvas: Canvas) -> Any | None:
@@ -77,7 +82,7 @@ def _leaks(rows: Sequence[Row], canvas: Canvas) -> Any | None:
         return None
 
     def draw(axes: Axes) -> None:
-        most = 0.0
+        most = 1.0
         for i, row in shown:
             (x, *xs), (y, *ys) = (_ends(row.scores[part]) for part in ("clean", "leaked"))
             axes.plot(xs, [y, y], color=PALETTE[i], linewidth=1)

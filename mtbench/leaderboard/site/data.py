@@ -16,7 +16,6 @@ from mtbench.data.benchmark import Benchmark
 from mtbench.leaderboard.board import Board
 from mtbench.leaderboard.recompute import HEADLINE
 from mtbench.leaderboard.removed import read_removed
-from mtbench.leaderboard.site.names import file_of
 from mtbench.leaderboard.standings import Placed, Row, Standings
 
 FIRST = 5
@@ -43,6 +42,19 @@ def ranks(row: Row) -> list[float]:
     return found
 
 
+COUNTED = (1, 5, 8, 10)
+
+
+def found(row: Row) -> list[float]:
+    """How many targets are expected among the first of `COUNTED`; ties count in part."""
+    return [round(float(row.values(f"R@{first}").sum()), 3) for first in COUNTED]
+
+
+def eight(row: Row) -> list[float]:
+    """Of each target, the expected share of it among the first eight: between 0 and 1 where a tie reaches over."""
+    return [int(share) if share in (0, 1) else round(share, 3) for share in row.values("R@8").tolist()]
+
+
 def shared(standings: Standings) -> dict[str, Any]:
     """What all pages of a board need: its transactions, its systems, and the ranks of each target."""
     sealed = standings.board.sealed
@@ -55,11 +67,12 @@ def shared(standings: Standings) -> dict[str, Any]:
         "turns": sealed.turns.tolist(),
         "leaks": (~sealed.clean).astype(int).tolist(),
         "depth": standings.board.depth,
+        "counted": COUNTED,
         "systems": [
             {
                 **{"name": row.name, "title": row.description.title, "proxy": row.description.proxy, "mean": row.mean},
-                **{"interval": row.scores["intervals"][HEADLINE], "page": f"{file_of(row.name)}.html"},
-                **{"data": f"data/{file_of(row.name)}.js", "ranks": ranks(row)},
+                **{"interval": row.scores["intervals"][HEADLINE], "page": f"{row.name}.html"},
+                **{"data": f"data/{row.name}.js", "ranks": ranks(row), "found": found(row), "eight": eight(row)},
             }
             for row in standings.rows
         ],
@@ -125,6 +138,7 @@ def board_json(standings: Standings) -> dict[str, Any]:
         "measures": list(board.measures),
         "training": [{"data": k.data, "leaks": k.leaks, "of": k.of} for k in board.training],
         "transactions": list(board.sealed.ids),
+        "clusters": board.sealed.n_clusters,
         "tables": {
             table.proxy: [
                 {

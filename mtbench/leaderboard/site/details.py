@@ -8,6 +8,7 @@ from typing import Any
 
 from mtbench.leaderboard.board import Board
 from mtbench.leaderboard.description import Description
+from mtbench.leaderboard.rules import declared
 from mtbench.leaderboard.site.views import NONE, percent
 from mtbench.leaderboard.standings import Row
 
@@ -45,12 +46,10 @@ def parts_of(row: Row) -> list[tuple[str, str, Mapping[str, Any]]]:
 
 def training_of(told: Description, board: Board) -> list[tuple[str, str, str]]:
     """Each data set that a submission learned from: its name, what its authors say, what the board counted."""
-    known = {row.data: row for row in board.training}
     rows = []
-    for row in told.training:
-        audit = known.get(row.data)
+    for data, leaks, audit in declared(told, board):
         count = f"pairs of {audit.leaks:,} of {audit.of:,} transactions" if audit else "nobody counted"
-        rows.append((row.data, _SAID[row.leaks], count))
+        rows.append((data, _SAID[leaks], count))
     return rows
 
 

@@ -1,4 +1,4 @@
-"""Where each page lies. A submission may be called anything, ``index`` and ``compare`` included."""
+"""Where each page lies. No submission is called as a page of ours: `mtbench.leaderboard.limits.check_name`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,7 @@ from mtbench.leaderboard.board import Board
 
 ASSETS = "_site"
 """The folder of style and scripts; no board is called so, for names begin with a letter or digit."""
-OURS = frozenset({"index", "compare", "board", "texts"})
-"""Pages and data files of a board that are not a submission's."""
 _ROOT = frozenset({"index.html", "boards.json"})
-
-
-def file_of(submission: str) -> str:
-    """What the files of a submission are called, without their suffix; no two are called alike."""
-    return f"_{submission}" if submission in OURS else submission
 
 
 def folder_of(board: Board) -> PurePosixPath:

@@ -11,19 +11,11 @@ from mtbench.core.text import points
 from mtbench.leaderboard.board import Board
 from mtbench.leaderboard.description import Description
 from mtbench.leaderboard.recompute import HEADLINE
-from mtbench.leaderboard.site.names import file_of
+from mtbench.leaderboard.rules import MARKS
 from mtbench.leaderboard.standings import Placed, Row, Table
 
 DASH = "\N{EN DASH}"
 NONE = DASH
-TRAINING = {
-    "leaks": ("leaks", "It learned from data that holds pairs of this board's transactions."),
-    "unaudited": ("unaudited", "It learned from data whose leaks into this board nobody has counted."),
-    "dropped": ("leaks dropped", "Its training data leaked, and its authors state that they left out what leaks."),
-    "clean": ("clean", "The training data that its authors declare holds no pair of this board's transactions."),
-    "nothing": ("none", "Its authors declare no training data."),
-}
-"""Of each kind of `rules.contamination`: the mark, and what it means."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +139,7 @@ def grid(table: Table, board: Board, *, first: bool) -> Grid:
             Line(
                 anchor=f"system-{row.name}" if first else f"system-{row.name}@{table.proxy}",
                 name=row.name,
-                href=f"{file_of(row.name)}.html",
+                href=f"{row.name}.html",
                 title=told.title,
                 authors=", ".join(told.authors),
                 placed=placed,
@@ -186,7 +178,7 @@ _MEASURES = {HEADLINE: "Mean of R@5 and R@8, the headline"}
 
 def _cells(row: Row, board: Board) -> dict[str, Cell]:
     told: Description = row.description
-    label, why = TRAINING[row.contamination]
+    label, why = MARKS[row.contamination]
     excluded = row.scores["own_references_excluded"].get(HEADLINE)
     return {
         **{name: measured(row.scores, name) for name in board.measures},

@@ -35,7 +35,7 @@
     for (const table of tables) {
       for (const row of table.tBodies[0].rows) {
         const found = words.every((word) => row.dataset.search.includes(word));
-        const fits = found && !(form.clean.checked && !["clean", "nothing", "dropped"].includes(row.dataset.training)) && !(form.variants.checked && "variant" in row.dataset);
+        const fits = found && !(form.clean.checked && !["clean", "dropped"].includes(row.dataset.training)) && !(form.variants.checked && "variant" in row.dataset);
         row.hidden = !fits;
         all += 1;
         shown += fits;
