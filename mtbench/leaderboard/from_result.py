@@ -142,7 +142,9 @@ def training_of(record: Record, board: Board) -> list[dict[str, str]]:
             told = "none"  # of the clean part nothing is known
         below = [row for one in trained for row in (one, *one["below"])]
         more = sorted({row["pairs"] for row in below} - {""})
-        return [{"data": "train", "leaks": told}, *({"data": f"{name} pairs", "leaks": told} for name in more), *dev]
+        # Of pairs from elsewhere, training leaves out whatever leaks, unless it is told to allow it.
+        kept = "allowed" if told == "allowed" else "dropped"
+        return [{"data": "train", "leaks": told}, *({"data": f"{name} pairs", "leaks": kept} for name in more), *dev]
     if not record.get("chosen_on_dev") and "fit" not in record.get("seconds", {}):
         return []
     train = [{"data": "train", "leaks": "allowed" if given["train"] else "none"}] if "train" in given else []
