@@ -107,6 +107,20 @@ def test_the_memory_of_the_recipe_is_trained_and_passes_the_firewall(tmp_path: P
     assert found.exit_code == 0, found.output
 
 
+def test_the_user_of_the_recipe_talks_to_a_model(tmp_path: Path) -> None:
+    (recipe,) = re.findall(r"```python\n(class Curt:.*?)```", CONTRIBUTING, re.DOTALL)
+    (tmp_path / "curt.py").write_text(recipe, encoding="utf-8")
+    box, user = tmp_path / "box", f"{tmp_path / 'curt.py'}:Curt"
+    built = ["build", "shoebox", "--raw", str(tmp_path / "raw"), "--out", str(box), "--size", "60", "--width", "44"]
+    assert CliRunner().invoke(main, built).exit_code == 0
+    made = CliRunner().invoke(
+        main, ["simulate", "bm25", "--benchmark", str(box), "--simulator", user, "--dialogues", "5", "--turns", "2"]
+    )
+    assert made.exit_code == 0, made.output
+    (saved,) = (box / "simulations").glob("*/dialogues.jsonl")
+    assert len(saved.read_text().splitlines()) == 5
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
