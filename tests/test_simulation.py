@@ -45,7 +45,7 @@ from mtbench.simulation.order import order
 from mtbench.simulation.picture import draw
 from mtbench.simulation.protocol import Situation, World
 from mtbench.simulation.relevance import Relevance
-from mtbench.simulation.saved import lines_of, write_dialogues
+from mtbench.simulation.saved import lines_of, write_lines
 from mtbench.simulation.simulate import SimulateSettings, simulate, talker
 from mtbench.simulation.template import NOTHING, Template, sentence
 from mtbench.simulation.wishes import Wish, wishes
@@ -854,7 +854,7 @@ def test_everything_wrong_with_a_file_of_dialogues_is_said_at_once(tmp_path: Pat
 
 
 def test_what_a_simulation_writes_can_be_built(tmp_path: Path) -> None:
-    write_dialogues(tmp_path / "d.jsonl", talk("badce", Opening("x", "a", "c"), turns=3))
+    write_lines(tmp_path / "d.jsonl", lines_of(talk("badce", Opening("x", "a", "c"), turns=3)))
     found = DialoguesBuilder().read(tmp_path / "d.jsonl")
     assert found.sessions[0].images == ("a", "b", "d", "c")
     assert found.sessions[0].turns[0].feedback == ("not a",)
@@ -950,3 +950,36 @@ def test_what_a_user_learned_and_who_still_talks_is_told_under_the_table(letters
 )
 def test_what_cannot_be_simulated_is_refused_in_a_line(letters: Path, words: list[str], message: str) -> None:
     assert message in refused("simulate", "random", "--benchmark", letters, *words)
+
+
+def test_what_was_searched_lies_beside_the_dialogues_so_that_they_can_be_built_again(
+    shoebox: Path, tmp_path: Path
+) -> None:
+    box = shoebox / "out"
+    made = CliRunner().invoke(
+        main,
+        [
+            "simulate",
+            "bm25",
+            "--benchmark",
+            str(box),
+            "--simulator",
+            "attributes",
+            "--dialogues",
+            "8",
+            "--turns",
+            "3",
+            "--out",
+            str(tmp_path / "out"),
+        ],
+    )
+    assert made.exit_code == 0, made.output
+    (folder,) = (path.parent for path in (tmp_path / "out").glob("*/simulation.json"))
+    again = ["build", "dialogues", "--raw", str(folder / "dialogues.jsonl"), "--out", str(tmp_path / "spoken")]
+    again += ["--candidates", str(folder / "candidates.json"), "--min-turns", "1"]
+    built = CliRunner().invoke(main, [*again, "--image-captions", str(folder / "image_captions.json")])
+    assert built.exit_code == 0, built.output
+    old, new = load(box), load(tmp_path / "spoken")
+    assert new.gallery("test", "shoebox").image_ids == old.gallery("test", "shoebox").image_ids
+    assert len(new.transactions("test")) == 8
+    assert all(image.caption for image in new.images.values())

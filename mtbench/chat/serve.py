@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -127,9 +128,11 @@ def small_shoebox(out: Path) -> Benchmark:
 
 def _server(app: object, settings: ChatSettings) -> BaseWSGIServer:
     tried = [settings.port] if settings.port is not None else [PORT, 0]
+    reason: object = ""
     for port in tried:
         try:
-            return make_server(settings.host, port, app, threaded=True)  # type: ignore[arg-type]
+            with redirect_stderr(io.StringIO()):  # werkzeug's own words; ours follow
+                return make_server(settings.host, port, app, threaded=True)  # type: ignore[arg-type]
         except (OSError, SystemExit, OverflowError) as error:  # werkzeug leaves the program where a port is in use
-            reason = error
+            reason = "the port is in use" if isinstance(error, SystemExit) else error
     raise MtbenchError(f"cannot serve on {settings.host}, port {tried[0]}: {reason}. Give another --port, or 0 for any")

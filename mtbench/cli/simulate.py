@@ -113,7 +113,9 @@ def simulate(
         return
     if agreement:
         click.echo(f"\n{_agreement(agreement)}")
-    click.echo(f"\nDialogues and records are in {folder}" + (f", the picture is {picture}" if picture else ""))
+    lost = sum(record["dialogues"] - record["saved"] for record in records)
+    less = f" ({lost:,} whose user wanted two things are no transactions)" if lost else ""
+    click.echo(f"\nDialogues{less} and records are in {folder}" + (f", the picture is {picture}" if picture else ""))
 
 
 def simulation_table(records: Sequence[Mapping[str, Any]]) -> str:

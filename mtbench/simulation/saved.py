@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtbench.core.files import atomic_file
+from mtbench.core.files import atomic_file, write_json
+from mtbench.core.types import Gallery, Image
 from mtbench.simulation.dialogue import Dialogues
 
 
@@ -35,13 +36,17 @@ def lines_of(found: Dialogues, *, prefix: str = "0", split: str = "test") -> lis
     return rows
 
 
-def write_dialogues(path: Path, found: Dialogues, *, prefix: str = "0", split: str = "test") -> None:
-    """Write the file, whole or not at all; ``split`` is the part whose galleries were searched."""
-    write_lines(path, lines_of(found, prefix=prefix, split=split))
-
-
 def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write dialogues a line each."""
     with atomic_file(path) as temporary:
         text = "".join(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in rows)
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_searched(folder: Path, galleries: Mapping[str, Gallery], images: Mapping[str, Image]) -> None:
+    """What was searched beside the dialogues, so that they can be built into a benchmark with the same gallery."""
+    write_json(folder / "candidates.json", {name: list(gallery.image_ids) for name, gallery in galleries.items()})
+    shown = sorted({image for gallery in galleries.values() for image in gallery.image_ids})
+    captions = {image: images[image].caption for image in shown if images[image].caption}
+    if captions:
+        write_json(folder / "image_captions.json", captions)

@@ -3,6 +3,8 @@
 =======================  ======================================================================================
 ``simulation.json``      what talked to whom, on what, with which seeds, and every aggregate
 ``dialogues.jsonl``      the dialogues as transactions (see `mtbench.simulation.saved`)
+``candidates.json``      the images that were searched, by category, for `mtbench build dialogues --candidates`
+``image_captions.json``  their captions, where they have any, for its `--image-captions`
 ``turns.parquet``        per dialogue and turn: what was wanted, shown and said, and where the target stood
 =======================  ======================================================================================
 """
@@ -32,7 +34,7 @@ from mtbench.evaluation.record import Phases, environment, plain
 from mtbench.simulation.dialogue import Dialogues, Manner, converse, openings_of
 from mtbench.simulation.measures import by_turn, summary
 from mtbench.simulation.protocol import Simulator, World
-from mtbench.simulation.saved import write_dialogues
+from mtbench.simulation.saved import lines_of, write_lines, write_searched
 from mtbench.simulation.world import world_of
 
 SCHEMA = 2
@@ -103,9 +105,12 @@ def simulate(
     openings = openings_of(system.galleries, settings.dialogues, settings.manner.seed)
     with blame(system.asked.plugin, type(speaker)):
         found = converse(system.ranker(), openings, speaker, world, settings.manner, progress=progress)
+    prefix = f"{settings.manner.seed}"
+    saved = lines_of(found, prefix=prefix, split=settings.split)
     record = {
         "key": key,
         **known_by,
+        "saved": len(saved),
         "proxy": system.catalogue.proxy,
         "galleries": {name: {"images": len(g), "sha256": g.sha256} for name, g in system.galleries.items()},
         "learned": learned,
@@ -113,8 +118,8 @@ def simulate(
         "environment": environment(),
     }
     with atomic_folder(folder, replaces="simulation.json") as temporary:
-        prefix = f"{settings.manner.seed}"
-        write_dialogues(temporary / "dialogues.jsonl", found, prefix=prefix, split=settings.split)
+        write_lines(temporary / "dialogues.jsonl", saved)
+        write_searched(temporary, system.galleries, benchmark.images)
         pq.write_table(_table(found), temporary / "turns.parquet", compression="zstd")
         write_json(temporary / "simulation.json", record)
     return record
