@@ -112,8 +112,8 @@ BOARDS: Mapping[str, tuple[str, Opening]] = {
         "fresh",
         Opening(
             title="Multi-turn FashionIQ, re-split with seed 1",
-            about="The same as the re-split with another seed. Its test part was first ranked when every option of the "
-            "bundled models stood.",
+            about="The same as the re-split with another seed. Ranked once, when every option of the bundled models "
+            "stood; 266 of its 1,687 distinct test dialogues were in test of the first re-split.",
             build=f"{_RELEASE} --split edge-target-disjoint --split-seed 1",
         ),
     ),

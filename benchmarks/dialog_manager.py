@@ -11,9 +11,9 @@ checkpoint self-critical REINFORCE (RL) and model-based policy improvement (MBPI
 the same users, first images and targets: whittle-search, rocchio, bm25 and ewma. Rocchio reads no words: see its page.
 
 Rank percentile of the target after each turn, on test, in %; a 95% interval over targets of the mean over seeds.
-Options stand as they were chosen on dev of the shoebox; test was not looked at. Each step is printed as the command
-that does the same, and none is done again that --work has. A picture of each board is in --work. With --quick: one
-seed, one user a board, few dialogues and epochs; its figures say only that everything runs.
+Options were chosen on dev of the shoebox, two of them before images were held out for it. Each step is printed as the
+command that does the same, and none is done again that --work has. A picture of each board is in --work. With --quick:
+one seed, one user a board, few dialogues and epochs; its figures say only that everything runs.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
+from flask import Flask
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from mtbench.chat.answers import Answerer, short
@@ -126,13 +127,13 @@ def small_shoebox(out: Path) -> Benchmark:
         return build("shoebox", builder, out / "shoebox-drawn", folder, options, overwrite=True, progress=False)
 
 
-def _server(app: object, settings: ChatSettings) -> BaseWSGIServer:
+def _server(app: Flask, settings: ChatSettings) -> BaseWSGIServer:
     tried = [settings.port] if settings.port is not None else [PORT, 0]
     reason: object = ""
     for port in tried:
         try:
             with redirect_stderr(io.StringIO()):  # werkzeug's own words; ours follow
-                return make_server(settings.host, port, app, threaded=True)  # type: ignore[arg-type]
+                return make_server(settings.host, port, app, threaded=True)
         except (OSError, SystemExit, OverflowError) as error:  # werkzeug leaves the program where a port is in use
             reason = "the port is in use" if isinstance(error, SystemExit) else error
     raise MtbenchError(f"cannot serve on {settings.host}, port {tried[0]}: {reason}. Give another --port, or 0 for any")

@@ -246,9 +246,9 @@ def _milliseconds(value: float) -> float:
 
 
 def _share(name: str, one: object) -> float:
-    if type(one) not in (float, int) or not 0 <= one <= 1:  # type: ignore[operator]
+    if not isinstance(one, (float, int)) or isinstance(one, bool) or not 0 <= one <= 1:
         raise ValueError(f"{name} is {ascii(one)[:40]}, and no share from 0 to 1 (0.123 for 12.3%)")
-    return float(one)  # type: ignore[arg-type]
+    return float(one)
 
 
 def _seeds(value: list[Any]) -> tuple[Stated, ...]:
