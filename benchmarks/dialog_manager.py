@@ -1,19 +1,25 @@
-"""The comparison of Guo et al. (2018): three trainings of the Dialog Manager, several users, and baselines beside.
+"""Guo et al. (2018), whole: trainings of the Dialog Manager, several users, and every model of the toolkit beside.
 
-    python benchmarks/dialog_manager.py [--data ../shared/data] [--board shoebox shoes] [--seeds 3] [--work DIR]
+    python benchmarks/dialog_manager.py [--data ../shared/data] [--board shoebox images shoes] [--seeds 3] [--work DIR]
         [--quick] [--json]
 
-Boards: the shoebox of 1,200 images, and Shoes with words in the place of pictures (TF-IDF and MiniLM of captions).
-Users: on the shoebox one who names 1, 3 or 10 attributes ("more X, less Y"), and one who speaks in sentences; on Shoes,
-whose images have no attributes, the one who repeats what an annotator said of the most similar training pair. Each
-model is trained with the user that it then talks to, on training images alone: supervised learning (SL), and from that
-checkpoint self-critical REINFORCE (RL) and model-based policy improvement (MBPI); with --seeds seeds. Beside them, with
-the same users, first images and targets: whittle-search, rocchio, bm25 and ewma. Rocchio reads no words: see its page.
+Boards: the shoebox of 1,200 images, known by their captions; the same known by their pixels; and Shoes with words in
+the place of pictures (TF-IDF and MiniLM of captions).
+Users: on the shoebox one who names 3, 1 or 10 attributes ("more X, less Y"), one who speaks in sentences (template),
+and with pixels one who learned to speak of pictures (captioner); on Shoes, whose images have no attributes, one who
+repeats what an annotator said of the most similar training pair, and a captioner.
+Trainings: each Dialog Manager learns with the user that it then talks to, on training images alone: supervised (SL),
+and from that checkpoint self-critical REINFORCE (RL) and model-based policy improvement (MBPI), both with the hinge of
+SL beside their loss, and alone as in the paper.
+Beside them, with the same first images and targets: baselines, and where words stand for images the models that learn
+from annotated dialogues or pairs. Rocchio reads no words, and ewma none where pixels stand for images.
 
-Rank percentile of the target after each turn, on test, in %; a 95% interval over targets of the mean over seeds.
-Options were chosen on dev of the shoebox, two of them before images were held out for it. Each step is printed as the
-command that does the same, and none is done again that --work has. A picture of each board is in --work. With --quick:
-one seed, one user a board, few dialogues and epochs; its figures say only that everything runs.
+Printed: rank percentile of the target on test, differences, what becomes of a Dialog Manager that talks with another
+user than it learned with, Kendall's tau of the order of models by pairs of users, and what captioners are worth. In %,
+95% intervals over targets and seeds. Options were chosen on dev of the shoebox, two of them before images were held
+out for it. Each step is printed as the command that does the same, and none is done again that --work has. A picture of
+each board is in --work. With --quick: one seed, one user a board, few dialogues and epochs; its figures say only that
+everything runs.
 """
 
 from __future__ import annotations
@@ -22,18 +28,17 @@ import common  # isort: skip  # first: it sets one thread
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow.parquet as pq
+from loop import Talks, cell, differences, orders
 from models import BOARDS as PUBLISHED
-from models import Board, Runner, told
+from models import OF_TURNS, TRAINED, Board, Runner, told
 from tabulate import tabulate
 
-from mtbench.evaluation.statistics import bootstrap
+from mtbench.cli.simulate import learned_line
 from mtbench.simulation.dialogue import Manner
 from mtbench.simulation.picture import draw
 from mtbench.simulation.simulate import SimulateSettings, simulate
@@ -64,28 +69,32 @@ class User:
         }
 
 
+SHOEBOX = ("shoebox", "--raw", "{work}/shoebox-raw")
 BOARDS: dict[str, Board] = {
-    "shoebox": Board(
-        "shoebox, 1,200 images, captions",
-        ("shoebox", "--raw", "{work}/shoebox-raw"),
-        (("--encoder", "tfidf"),),
-        "tfidf",
-    ),
+    "shoebox": Board("shoebox, 1,200 images, known by captions", SHOEBOX, (("--encoder", "tfidf"),), "tfidf"),
+    "images": Board("shoebox, 1,200 images, known by pixels", SHOEBOX, (("--encoder", "pixels"),), "pixels"),
     "shoes": PUBLISHED["shoes"],
 }
-
+BY_ATTRIBUTES = (
+    User("attributes, n = 3", "attributes", {"n": "3"}),
+    User("attributes, n = 1", "attributes", {"n": "1"}),
+    User("attributes, n = 10", "attributes", {"n": "10"}),
+    User("template", "template", {}),
+)
 USERS: dict[str, tuple[User, ...]] = {
-    "shoebox": (
-        User("attributes, n = 3", "attributes", {"n": "3"}),
-        User("attributes, n = 1", "attributes", {"n": "1"}),
-        User("attributes, n = 10", "attributes", {"n": "10"}),
-        User("template", "template", {}),
-    ),
-    "shoes": (User("nearest-pair", "nearest-pair", {}),),
+    "shoebox": BY_ATTRIBUTES,
+    "images": (*BY_ATTRIBUTES, User("captioner", "captioner", {"features": "pixels"})),
+    "shoes": (User("nearest-pair", "nearest-pair", {}), User("captioner", "captioner", {})),
 }
-
-TRAININGS = {"SL": "sl", "RL": "rl", "MBPI": "mbpi"}
-BASELINES = ("whittle-search", "rocchio", "bm25", "ewma")
+TRAININGS: dict[str, Options] = {
+    "RL": {"training": "rl"},
+    "MBPI": {"training": "mbpi"},
+    "RL alone": {"training": "rl", "supervise": 0},
+    "MBPI alone": {"training": "mbpi", "supervise": 0},
+}
+BASELINES = ("whittle-search", "rocchio", "bm25", "ewma", "lookup", "random")
+DRAWN = ("SL", *TRAININGS, "whittle-search", "bm25", "ewma", "lstm")
+"""Models in the picture."""
 
 QUICK: Options = {"epochs": 3, "dialogues": 512, "improve_epochs": 1, "improve_dialogues": 64, "dev_dialogues": 64}
 
@@ -94,74 +103,132 @@ class Comparison:
     """One board."""
 
     def __init__(self, runner: Runner, options: argparse.Namespace) -> None:
-        self.runner = runner
+        self.runner, self.quick = runner, options.quick
         self.out = runner.results.parent.parent / "simulations" / runner.name
-        self.more: Options = QUICK if options.quick else {}
         self.dialogues = 100 if options.quick else options.dialogues
-        self.seeds = 1 if options.quick else options.seeds
+        self.seeds = range(1 if options.quick else options.seeds)
+        self.users = USERS[runner.name][: 1 if options.quick else None]
 
-    def trained(self, user: User) -> dict[str, list[Path]]:
-        """The checkpoints of every training, by seed."""
-        found: dict[str, list[Path]] = {name: [] for name in TRAININGS}
-        for seed in range(self.seeds):
-            options: dict[str, object] = {**self.more, **user.of_training}
+    def run(self) -> dict[str, Any]:
+        """Everything about the board, as JSON, and its picture in ``--work``."""
+        managers = {user.title: self.managers(user) for user in self.users}
+        others: dict[str, list[tuple[str, Options]]] = {name: [(name, {})] for name in BASELINES}
+        if self.runner.board.features != "pixels":  # which stand for no words, and these models have none of their own
+            others |= self.memories()
+        every = []
+        for user in self.users:
+            models = {name: [(str(path), {}) for path in paths] for name, paths in managers[user.title].items()}
+            every += [self.talk(name, systems, user) for name, systems in {**models, **others}.items()]
+        picture = self.out.parent / f"{self.runner.name}.svg"
+        draw([talks.line for talks in every if talks.model in DRAWN], picture)
+        learned = {talks.user: talks.records[0]["learned"] for talks in every}
+        return {
+            **{"title": self.runner.board.title, "quick": self.quick, "picture": str(picture)},
+            "rows": [talks.row for talks in every],
+            "differences": differences(list(self.pairs(every))),
+            "transfer": [talks.row for talks in self.transfer(managers)],
+            "order": orders([talks for talks in every if talks.model != "random"]),
+            "learned": {user: about for user, about in learned.items() if about},
+        }
+
+    def managers(self, user: User) -> dict[str, list[Path]]:
+        """The checkpoints of every training with a user, by seed."""
+        options: dict[str, object] = {**(QUICK if self.quick else {}), **user.of_training}
+        found: dict[str, list[Path]] = {name: [] for name in ("SL", *TRAININGS)}
+        for seed in self.seeds:
             start = self.runner.train("dialog-manager", seed, options)
             found["SL"].append(start)
-            for name in ("RL", "MBPI"):
-                also = {"training": TRAININGS[name], "start": str(start)}
+            for name, training in TRAININGS.items():
+                also = {**training, "start": str(start)}
                 found[name].append(self.runner.train("dialog-manager", seed, {**options, **also}))
         return found
 
-    def talk(self, name: str, user: User) -> dict[str, Any]:
-        """The record of one model with one user."""
-        folder, features = self.runner.folder, self.runner.board.features
-        words = "".join(f" --simulator-set {key}={value}" for key, value in user.options.items())
-        words += f" --dialogues {self.dialogues} --features {features}"
-        told(f"simulate {name} --benchmark {folder} --simulator {user.name}{words}")
+    def memories(self) -> dict[str, list[tuple[str, Options]]]:
+        """What learns from annotated dialogues and pairs, by seed: checkpoints, and sums of what one of them makes."""
+        found: dict[str, list[tuple[str, Options]]] = {}
+        for seed in self.seeds:
+            short: Options = {"epochs": 1} if self.quick else {}
+            below = self.runner.train("combiner", seed, {**self.runner.board.combiner, **short})
+            found.setdefault("combiner", []).append((str(below), {}))
+            found.setdefault("ewma of combiner", []).append(("ewma", {"combiner": str(below)}))
+            for name in TRAINED[:1] if self.quick else TRAINED:
+                options = {"combiner": below, **self.runner.board.memory} if name in OF_TURNS else {}
+                found.setdefault(name, []).append((str(self.runner.train(name, seed, {**options, **short})), {}))
+        return found
+
+    def talk(self, model: str, systems: Sequence[tuple[str, Options]], user: User) -> Talks:
+        """A method, as one system for each seed, with one user."""
+        return Talks(user.title, model, [self._simulated(name, options, user) for name, options in systems], self.out)
+
+    def _simulated(self, name: str, options: Options, user: User) -> dict[str, Any]:
+        features = self.runner.board.features
+        typed = {key: str(value) for key, value in options.items()}
+        words = [f" --simulator-set {key}={value}" for key, value in user.options.items()]
+        words += [f" --set {key}={value}" for key, value in typed.items()]
+        words += [f" --dialogues {self.dialogues} --features {features} --out {self.out}"]
+        told(f"simulate {name} --benchmark {self.runner.folder} --simulator {user.name}{''.join(words)}")
         settings = SimulateSettings(
-            **{"simulator": user.name, "simulator_options": user.options, "features": features},
+            **{"simulator": user.name, "simulator_options": user.options, "features": features, "options": typed},
             **{"dialogues": self.dialogues, "manner": Manner(turns=5)},
         )
         return simulate(name, self.runner.benchmark, self.out, settings)
 
-    def run(self, users: Sequence[User]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Rows of the table, and a record for each line of the picture: the first seed of each training."""
-        rows, lines = [], []
-        for user in users:
-            groups = {
-                name: [self.talk(str(path), user) for path in paths] for name, paths in self.trained(user).items()
-            }
-            groups |= {name: [self.talk(name, user)] for name in BASELINES}
-            for name, records in groups.items():
-                rows.append(self.row(user, name, records))
-                lines.append(
-                    {**records[0], "model": name, "simulator": {**records[0]["simulator"], "name": user.title}}
-                )
-        return rows, lines
+    def transfer(self, managers: Mapping[str, Mapping[str, Sequence[Path]]]) -> list[Talks]:
+        """Every SL training with every user: whether it learned a task, or one user's ways."""
+        return [
+            self.talk(trained, [(str(path), {}) for path in managers[trained]["SL"]], user)
+            for trained in managers
+            for user in self.users
+        ]
 
-    def row(self, user: User, name: str, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Mean over seeds after each turn, with an interval over targets: the users are the same for each seed."""
-        each = [self.percentiles(record) for record in records]
-        targets = each[0][1]
-        drawn = bootstrap(np.mean([values for values, _ in each], axis=0), targets, seed=0)
-        last = [float(values[:, -1].mean()) for values, _ in each]
-        return {
-            **{"user": user.title, "model": name, "seeds": len(records), "n": len(targets)},
-            **{"mean": drawn.estimate.tolist(), "low": drawn.low.tolist(), "high": drawn.high.tolist()},
-            "seed sd": float(np.std(last, ddof=1)) if len(last) > 1 else None,
-            "found": float(np.mean([record["found"] for record in records])),
-            "proxy": records[0]["proxy"],
+    def pairs(self, every: Sequence[Talks]) -> Iterable[tuple[Talks, Talks]]:
+        """What is tested: each training over SL, and SL over the best that is classical."""
+        found = {(talks.user, talks.model): talks for talks in every}
+        for user in self.users:
+            start = found[user.title, "SL"]
+            yield from ((found[user.title, name], start) for name in TRAININGS)
+            yield start, found[user.title, "whittle-search"]
+
+
+def show(name: str, board: Mapping[str, Any]) -> None:
+    """The tables of a board."""
+    rows = board["rows"]
+    sd = max((row["seed sd"] for row in rows if row["seed sd"] is not None), default=None)
+    print(f"\n{name}: {board['title']}{' (quick: says nothing)' * board['quick']}; n = {rows[0]['n']:,} dialogues")
+    print("rank percentile of the target in %: after turn 2, after turn 5 [95% interval]")
+    _show(_pivot(rows, "model"))
+    if sd is not None:
+        print(f"sd between seeds after turn 5: at most {100 * sd:.1f}")
+    print("\ndifferences after turn 5")
+    _show(
+        {
+            **{key: row[key] for key in ("user", "model", "over")},
+            "gain [95%]": f"{100 * row['gain']:+.1f} [{100 * row['low']:.1f}, {100 * row['high']:.1f}]",
+            "p (Holm)": f"{row['p (Holm)']:.3f}",
         }
+        for row in board["differences"]
+    )
+    if board["order"]:
+        print("\nSL: learned with the user of a row, talks with that of a column")
+        _show(_pivot(board["transfer"], "model"))
+        print("\nKendall's tau of the order of models, by pairs of users")
+        _show({"users": " ~ ".join(p["simulators"]), "tau": f"{p['tau']:.2f}"} for p in board["order"]["pairs"])
+        print(board["order"]["note"])
+    for user, learned in board["learned"].items():
+        print(learned_line(user, learned))
+    print(f"picture: {board['picture']}")
 
-    def percentiles(self, record: Mapping[str, Any]) -> tuple[np.ndarray, list[str]]:
-        """Of each dialogue after each turn, (n, T), 1 once its target is shown; and the targets."""
-        table = pq.read_table(next(self.out.glob(f"*-{record['key'][:8]}")) / "turns.parquet").to_pydict()
-        values, targets = np.ones((record["n"], record["turns"])), [""] * record["n"]
-        for row, turn, target, value in zip(
-            table["dialogue"], table["turn"], table["target"], table["percentile"], strict=True
-        ):
-            values[row, turn - 1], targets[row] = value, target
-        return values, targets
+
+def _pivot(rows: Sequence[Mapping[str, Any]], name: str) -> list[dict[str, str]]:
+    """A line for each model, a column for each user."""
+    found: dict[str, dict[str, str]] = {}
+    for row in rows:
+        found.setdefault(row[name], {name: row[name], "seeds": str(row["seeds"])})[row["user"]] = cell(row)
+    return list(found.values())
+
+
+def _show(rows: Iterable[Mapping[str, str]]) -> None:
+    print(tabulate(list(rows), headers="keys", disable_numparse=True))
 
 
 def main() -> None:
@@ -169,7 +236,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=common.ROOT.parent / "shared" / "data", help="raw annotations")
     parser.add_argument("--work", type=Path, default=common.ROOT / "demo" / "dialog-manager", help="where all goes")
     parser.add_argument("--board", choices=BOARDS, nargs="+", default=list(BOARDS))
-    parser.add_argument("--users", type=int, default=len(USERS["shoebox"]), help="the first N of each board")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--dialogues", type=int, default=1000)
     parser.add_argument("--quick", action="store_true", help="only to see that everything runs")
@@ -178,32 +244,12 @@ def main() -> None:
     work = options.work / "quick" if options.quick else options.work
     found = {}
     for name in options.board:
-        comparison = Comparison(Runner(name, BOARDS[name], options.data, work), options)
-        users = USERS[name][: 1 if options.quick else options.users]
-        rows, lines = comparison.run(users)
-        picture = work / f"{name}.svg"
-        draw(lines, picture)
-        found[name] = {"title": BOARDS[name].title, "quick": options.quick, "picture": str(picture), "rows": rows}
+        found[name] = Comparison(Runner(name, BOARDS[name], options.data, work), options).run()
     if options.json:
         print(json.dumps(found, indent=2))
         return
     for name, board in found.items():
-        print(f"\n{name}: {board['title']}{' (quick: says nothing)' if board['quick'] else ''}; {board['picture']}")
-        shown = [
-            {
-                **{key: row[key] for key in ("user", "model", "seeds", "n")},
-                **{
-                    f"turn {turn} [95%]": f"{100 * mean:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
-                    for turn, (mean, low, high) in enumerate(zip(row["mean"], row["low"], row["high"], strict=True), 1)
-                    if turn in (1, 2, 5)
-                },
-                "seed sd": "" if row["seed sd"] is None else f"{100 * row['seed sd']:.1f}",
-                "found": f"{100 * row['found']:.0f}",
-                "proxy": row["proxy"],
-            }
-            for row in board["rows"]
-        ]
-        print(tabulate(shown, headers="keys", disable_numparse=True))
+        show(name, board)
 
 
 if __name__ == "__main__":
