@@ -15,10 +15,10 @@ from letters import build_letters  # noqa: E402
 from mtbench.cli import main  # noqa: E402
 from mtbench.core.errors import MtbenchError  # noqa: E402
 from mtbench.core.types import Gallery, History, Image, Transaction, Turn  # noqa: E402
-from mtbench.evaluation.evaluate import catalogue_of as catalogue_on  # noqa: E402
-from mtbench.evaluation.evaluate import fold  # noqa: E402
 from mtbench.evaluation.inputs import features_of  # noqa: E402
 from mtbench.evaluation.ranker import fold_of  # noqa: E402
+from mtbench.evaluation.ready import catalogue_of as catalogue_on  # noqa: E402
+from mtbench.evaluation.ready import fold  # noqa: E402
 from mtbench.evaluation.record import Phases  # noqa: E402
 from mtbench.models.cfir import Cfir  # noqa: E402
 from mtbench.models.checkpoint import open_checkpoint  # noqa: E402

@@ -24,8 +24,9 @@ from mtbench.core.files import file_sha256  # noqa: E402
 from mtbench.core.registry import MODELS  # noqa: E402
 from mtbench.core.types import History  # noqa: E402
 from mtbench.data.benchmark import Benchmark  # noqa: E402
-from mtbench.evaluation.evaluate import catalogue_of, evaluate  # noqa: E402
+from mtbench.evaluation.evaluate import evaluate  # noqa: E402
 from mtbench.evaluation.inputs import Settings, features_of  # noqa: E402
+from mtbench.evaluation.ready import catalogue_of  # noqa: E402
 from mtbench.evaluation.record import Phases  # noqa: E402
 from mtbench.models.checkpoint import LARGEST_DEPTH, is_checkpoint, open_checkpoint, read_record  # noqa: E402
 from mtbench.models.combiner import Combiner  # noqa: E402

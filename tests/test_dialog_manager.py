@@ -16,12 +16,14 @@ from torch.nn.functional import cross_entropy  # noqa: E402
 
 import mtbench  # noqa: E402
 from mtbench.cli import main  # noqa: E402
+from mtbench.cli.tables import training_table  # noqa: E402
 from mtbench.core.errors import MtbenchError  # noqa: E402
 from mtbench.core.types import Gallery, History, Image  # noqa: E402
 from mtbench.data.truth import Truth  # noqa: E402
-from mtbench.evaluation.evaluate import catalogue_of, evaluate, fold  # noqa: E402
+from mtbench.evaluation.evaluate import evaluate  # noqa: E402
 from mtbench.evaluation.inputs import Settings, features_of, words_of  # noqa: E402
 from mtbench.evaluation.ranking import rank_embeddings  # noqa: E402
+from mtbench.evaluation.ready import catalogue_of, fold  # noqa: E402
 from mtbench.evaluation.record import Phases  # noqa: E402
 from mtbench.models.checkpoint import open_checkpoint  # noqa: E402
 from mtbench.models.dialog_manager import DialogManager  # noqa: E402
@@ -473,6 +475,7 @@ def test_each_training_ends_in_a_checkpoint_that_evaluates_and_talks(training, b
     assert train("dialog-manager", box, tmp_path, TrainSettings(options={**SHORT, "training": training})).known
     assert [*made.record["training"]] == ["sl", training][: 1 if training == "sl" else 2]
     assert made.record["simulator_sha256"]
+    assert "dev: rank percentile of the target" in training_table([(made.path, made.record)], tmp_path)
     result = evaluate(str(made.path), box, tmp_path / "results", Settings())
     assert result["n"] == 32 and result["proxy"] == "caption"
     settings = SimulateSettings(simulator="attributes", dialogues=8, manner=Manner(turns=2))

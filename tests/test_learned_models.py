@@ -305,7 +305,7 @@ def test_dev_chooses_the_epoch_of_combiner_and_memory() -> None:
     model = MODELS.get("lstm")(epochs=2, device="cpu", width=3)
     found = model.fit(TRAIN, TRAIN, CATALOGUE)
     assert list(found) == ["combiner", "lstm"]
-    assert all(set(phase) == {"best_epoch", "of", "mean"} for phase in found.values())
+    assert all(set(phase) == {"best_epoch", "of", "mean", "measure"} for phase in found.values())
     assert found["lstm"]["of"] == 2
     assert found["lstm"]["mean"] == pytest.approx(TRAIN.score(model))  # the weights are those of that epoch
 

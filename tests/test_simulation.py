@@ -757,6 +757,8 @@ def test_an_order_needs_every_model_with_every_user_on_the_same_dialogues() -> N
         order([*records[:-1], {**records[-1], "seed": 1}])
     with pytest.raises(MtbenchError, match="not 4 and 1"):
         order(records[:4])
+    own = order([record(m, f"my/{user}.py:{user}", n) for user in "UV" for n, m in enumerate(["a", "b.py:B"])])
+    assert (own["models"], own["simulators"]) == (["a", "B"], ["U", "V"])  # as the other tables call them
     same = order([record(m, user, 0.5 if user == "u" else n) for user in "uv" for n, m in enumerate("abc")])
     assert same["pairs"] == [{"simulators": ["u", "v"], "tau": None}]
 

@@ -87,8 +87,7 @@ def training_table(trained: Sequence[tuple[Path, Mapping[str, Any]]], benchmark:
         "",
         table(rows, ["model", "seed", "phase", "epoch", "dev", "checkpoint"]),
         "",
-        "epoch: the one kept. dev: mean of R@5 and R@8 in %, macro over categories, by which it was chosen: of single",
-        "turns for a combiner, of whole transactions for what stands on it.",
+        *_chosen_by(record for _, record in trained),
     ]
     kept = {
         f"{r['model']}, seed {r['seed']}"
@@ -107,6 +106,15 @@ def training_table(trained: Sequence[tuple[Path, Mapping[str, Any]]], benchmark:
     lines += [f"Below it {line}" for line in early]
     evaluate = ["mtbench", "evaluate", *(str(path) for path, _ in trained), "--benchmark", str(benchmark)]
     return "\n".join([*lines, "", f"Evaluate: {shlex.join(evaluate)}"])
+
+
+def _chosen_by(records: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What the column ``dev`` is of."""
+    measures = dict.fromkeys(str(c["measure"]) for record in records for c in record["chosen_on_dev"].values())
+    lines = [f"epoch: the one kept. dev: {'; '.join(measures)}; in %, macro over categories, by which it was chosen."]
+    if any("R@" in measure for measure in measures):
+        lines.append("Of single turns for a combiner, of whole transactions for what stands on it.")
+    return lines
 
 
 def result_table(records: Sequence[Mapping[str, Any]]) -> str:

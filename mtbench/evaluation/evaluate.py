@@ -5,7 +5,7 @@ What is written is described in `mtbench.evaluation.results`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,15 @@ from mtbench.core.files import check_folder, json_sha256
 from mtbench.core.registry import EVALUATORS
 from mtbench.core.source import blame
 from mtbench.data.benchmark import Benchmark
-from mtbench.evaluation.inputs import EVERY, HEADLINE, Settings, features_of, identity, words_of
+from mtbench.evaluation.inputs import EVERY, HEADLINE, Settings, identity, words_of
 from mtbench.evaluation.ranked_file import RankedFile
-from mtbench.evaluation.ranker import Ranker, fold_of
+from mtbench.evaluation.ranker import Ranker
+from mtbench.evaluation.ready import catalogue_for, fitted
 from mtbench.evaluation.record import Phases, environment, plain
 from mtbench.evaluation.results import read_result, write_result
 from mtbench.evaluation.runs import is_run
 from mtbench.evaluation.study import Evaluator, NotAvailableError, Study
 from mtbench.evaluation.system import system
-from mtbench.models.checkpoint import check_fits
-from mtbench.models.protocol import Catalogue, Features, Fold
 
 
 def evaluate(
@@ -64,11 +63,7 @@ def evaluate(
         return known
 
     phases = Phases()
-    catalogue = catalogue_of(
-        benchmark, words, lambda: features_of(benchmark, settings.features, words, phases, progress=progress)
-    )
-    for path, trained in asked.checkpoints.items():
-        check_fits(path, trained, benchmark, catalogue)
+    catalogue = catalogue_for(asked, benchmark, settings.features, words, phases, progress=progress)
     plugin, model = asked.plugin, asked.model
     transactions = benchmark.transactions(settings.split)[: settings.limit]
     if not transactions:
@@ -93,10 +88,7 @@ def evaluate(
             else:
                 ranker = Ranker(model, galleries, catalogue, depth=settings.depth)
                 study = Study(ranker, benchmark, settings.split, transactions, seed=settings.seed)
-                if hasattr(model, "fit") and not asked.is_trained:
-                    with phases.phase("fit"):
-                        folds = [fold(benchmark, split, catalogue) for split in ("train", "dev")]
-                        chosen = plain(model.fit(*folds, catalogue), "`fit`")
+                chosen = fitted(asked, benchmark, catalogue, phases)
             parts = _parts(study, settings.clean)
             for which, evaluator in evaluators.items():
                 with phases.phase(which):
@@ -123,30 +115,6 @@ def evaluate(
     }
     write_result(folder, record, study, tag=_slug(asked.name))
     return record
-
-
-def catalogue_of(benchmark: Benchmark, words: str, features: Callable[[], Features]) -> Catalogue:
-    """What a model may look up; `mtbench check-model` makes it here too, so that it tries what is used.
-
-    Args:
-        benchmark: whose images and truth, without the answers.
-        words: which words stand for an image.
-        features: opens the vectors.
-    """
-    return Catalogue(
-        benchmark.images,
-        words=words,
-        features=features,
-        joiner=benchmark.protocol.joiner,
-        truth=lambda: benchmark.truth and benchmark.truth.without_answers(),
-    )
-
-
-def fold(benchmark: Benchmark, split: str, catalogue: Catalogue) -> Fold:
-    """The training or the dev part, for a model to learn from."""
-    transactions = benchmark.transactions(split)
-    galleries = {t.category: benchmark.gallery(split, t.category) for t in transactions}
-    return fold_of(transactions, galleries, catalogue)
 
 
 def _parts(study: Study, kind: str) -> dict[str, Study]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,13 +10,12 @@ from mtbench.core.errors import MtbenchError
 from mtbench.core.source import blame
 from mtbench.core.types import Gallery
 from mtbench.data.benchmark import Benchmark
-from mtbench.evaluation.evaluate import catalogue_of, fold
 from mtbench.evaluation.inputs import features_of, words_of
-from mtbench.evaluation.ranker import Ranker
+from mtbench.evaluation.ranker import Ranker, fold_of
 from mtbench.evaluation.record import Phases, plain
 from mtbench.evaluation.system import System, system
 from mtbench.models.checkpoint import check_fits
-from mtbench.models.protocol import Catalogue
+from mtbench.models.protocol import Catalogue, Features, Fold
 
 
 @dataclass(frozen=True)
@@ -67,18 +66,60 @@ def ready(
     if asked.plugin is None:
         raise MtbenchError(f"{name} is a file of rankings, which cannot answer anybody; give a model")
     known = words_of(benchmark, asked.words(words))
-    stored = asked.features(features)
-    catalogue = catalogue_of(
-        benchmark, known, lambda: features_of(benchmark, stored, known, Phases(), progress=progress)
-    )
-    for path, trained in asked.checkpoints.items():
-        check_fits(path, trained, benchmark, catalogue)
+    phases = Phases()
+    catalogue = catalogue_for(asked, benchmark, asked.features(features), known, phases, progress=progress)
     galleries = {category: g for (part, category), g in benchmark.galleries.items() if part == split}
     if not galleries:
         raise MtbenchError(f"{benchmark.path} has no gallery for {split}")
-    chosen: Mapping[str, Any] = {}
-    if hasattr(asked.model, "fit") and not asked.is_trained:
-        with blame(asked.plugin):
-            folds = [fold(benchmark, part, catalogue) for part in ("train", "dev")]
-            chosen = plain(asked.model.fit(*folds, catalogue), "`fit`")
+    with blame(asked.plugin):
+        chosen = fitted(asked, benchmark, catalogue, phases)
     return Ready(asked, catalogue, galleries, chosen)
+
+
+def catalogue_for(
+    asked: System, benchmark: Benchmark, features: str | None, words: str, phases: Phases, *, progress: bool = False
+) -> Catalogue:
+    """What a system may look up, on which its checkpoints were trained.
+
+    Raises:
+        MtbenchError: a checkpoint that does not fit the benchmark or its features.
+    """
+    catalogue = catalogue_of(
+        benchmark, words, lambda: features_of(benchmark, features, words, phases, progress=progress)
+    )
+    for path, trained in asked.checkpoints.items():
+        check_fits(path, trained, benchmark, catalogue)
+    return catalogue
+
+
+def fitted(asked: System, benchmark: Benchmark, catalogue: Catalogue, phases: Phases) -> Mapping[str, Any]:
+    """Let a model learn from train and dev, if it does so and has not; what it chose. Timed as ``fit``."""
+    if not hasattr(asked.model, "fit") or asked.is_trained:
+        return {}
+    with phases.phase("fit"):
+        folds = [fold(benchmark, part, catalogue) for part in ("train", "dev")]
+        return plain(asked.model.fit(*folds, catalogue), "`fit`")
+
+
+def catalogue_of(benchmark: Benchmark, words: str, features: Callable[[], Features]) -> Catalogue:
+    """What a model may look up; `mtbench check-model` makes it here too, so that it tries what is used.
+
+    Args:
+        benchmark: whose images and truth, without the answers.
+        words: which words stand for an image.
+        features: opens the vectors.
+    """
+    return Catalogue(
+        benchmark.images,
+        words=words,
+        features=features,
+        joiner=benchmark.protocol.joiner,
+        truth=lambda: benchmark.truth and benchmark.truth.without_answers(),
+    )
+
+
+def fold(benchmark: Benchmark, split: str, catalogue: Catalogue) -> Fold:
+    """The training or the dev part, for a model to learn from."""
+    transactions = benchmark.transactions(split)
+    galleries = {t.category: benchmark.gallery(split, t.category) for t in transactions}
+    return fold_of(transactions, galleries, catalogue)

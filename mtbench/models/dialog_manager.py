@@ -189,7 +189,8 @@ class DialogManager(Learned):
         sizes = [len(stage.image_ids) for stage in stages.train]
         drawn = partial(draw, sizes, n or sum(sizes), batch=recipe.batch, turns=self.turns, others=others)
         score = partial(stages.scores, self.manager, self.dev_dialogues, self.turns) if stages.dev else None
-        return Phase(name, self.manager, recipe, drawn, partial(_in_float32, self.place, loss), score)
+        measure = "rank percentile of the target in dialogues with the user, mean over turns"
+        return Phase(name, self.manager, recipe, drawn, partial(_in_float32, self.place, loss), score, measure)
 
     def _supervised(self, stages: Stages) -> Callable[[Openings], Tensor]:
         def loss(openings: Openings) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mtbench.core.errors import MtbenchError
 from mtbench.simulation.protocol import Situation, World
 from mtbench.simulation.wishes import wishes
 
@@ -34,8 +33,7 @@ class Attributes:
         Raises:
             MtbenchError: no image has attributes.
         """
-        if not world.has_traits:
-            raise MtbenchError("this user speaks of attributes, and no image of the benchmark has any")
+        world.check_traits()
         return [self._say(one, world) for one in situations]
 
     def _say(self, one: Situation, world: World) -> str:

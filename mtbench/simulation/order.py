@@ -85,16 +85,17 @@ def _note(models: int, users: int) -> str:
 
 def _names(things: Sequence[Mapping[str, Any]], name: str) -> list[str]:
     """A name for each thing: its own, with its options where the same name stands for several things."""
+    short = [str(thing[name]).rpartition(":")[2] for thing in things]
     keys = [json.dumps(thing, sort_keys=True, default=str) for thing in things]
     kinds: dict[str, dict[str, int]] = {}
-    for thing, key in zip(things, keys, strict=True):
-        kinds.setdefault(thing[name], {}).setdefault(key, len(kinds[thing[name]]))
+    for own, key in zip(short, keys, strict=True):
+        kinds.setdefault(own, {}).setdefault(key, len(kinds[own]))
     found = []
-    for thing, key in zip(things, keys, strict=True):
-        several = len(kinds[thing[name]]) > 1
+    for thing, own, key in zip(things, short, keys, strict=True):
+        several = len(kinds[own]) > 1
         options = ", ".join(f"{k}={v}" for k, v in sorted(thing["options"].items()))
-        number = f" #{kinds[thing[name]][key] + 1}"
-        found.append(thing[name] + (f" ({options or 'no options'}){number}" if several else ""))
+        number = f" #{kinds[own][key] + 1}"
+        found.append(own + (f" ({options or 'no options'}){number}" if several else ""))
     return found
 
 

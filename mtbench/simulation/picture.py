@@ -48,7 +48,7 @@ def draw(records: Sequence[Record], path: Path) -> None:
                 _line(axes, record, name, looks.index(name))
             axes.set_xticks(range(1, max(len(record["rows"]) for record in part) + 1))
             axes.set_xlabel("turn")
-            axes.set_title(some[0] if len(plots) > 1 else "Rank percentile of the target after each turn, %")
+            axes.set_title(_short(some[0]) if len(plots) > 1 else "Rank percentile of the target after each turn, %")
             axes.grid(axis="y")
             axes.tick_params(length=0)
         low, high = zip(*(axes.get_ylim() for axes in every), strict=True)
@@ -67,8 +67,13 @@ def draw(records: Sequence[Record], path: Path) -> None:
 def labels(records: Sequence[Record]) -> list[str]:
     """A name for each line: the model, and the user where there are several."""
     users = {record["simulator"]["name"] for record in records}
-    names = [r["model"].rpartition(":")[2] + (f", {r['simulator']['name']}" if len(users) > 1 else "") for r in records]
+    names = [_short(r["model"]) + (f", {_short(r['simulator']['name'])}" if len(users) > 1 else "") for r in records]
     return [f"{name} #{names[:n].count(name) + 1}" if names.count(name) > 1 else name for n, name in enumerate(names)]
+
+
+def _short(name: str) -> str:
+    """``Curt`` of ``curt.py:Curt``."""
+    return name.rpartition(":")[2]
 
 
 def _line(axes: Axes, record: Record, name: str, number: int) -> None:

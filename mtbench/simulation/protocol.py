@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from mtbench.core.errors import MtbenchError
 from mtbench.core.types import Image, Turn
 from mtbench.data.truth import Truth
 from mtbench.models.protocol import Catalogue
@@ -80,6 +81,18 @@ class World:
         if known is not None:
             return {name: value for name, value in known.attributes[image].items() if value != "none"}
         return dict.fromkeys(self.images[image].attributes, HAS)
+
+    def check_traits(self) -> None:
+        """For users who speak of attributes.
+
+        Raises:
+            MtbenchError: no image has any.
+        """
+        if not self.has_traits:
+            raise MtbenchError(
+                "this user speaks of attributes, and no image of the benchmark has any; --simulator nearest-pair and "
+                "captioner learn from annotators instead"
+            )
 
     @cached_property
     def has_traits(self) -> bool:

@@ -27,9 +27,8 @@ from mtbench.core.options import construct
 from mtbench.core.registry import SIMULATORS
 from mtbench.core.source import blame, library_sha256, source_sha256
 from mtbench.data.benchmark import Benchmark
-from mtbench.evaluation.evaluate import catalogue_of
 from mtbench.evaluation.inputs import DEFAULT_FEATURES, features_keys, features_of, option_files, words_of
-from mtbench.evaluation.ready import ready
+from mtbench.evaluation.ready import catalogue_of, ready
 from mtbench.evaluation.record import Phases, environment, plain
 from mtbench.simulation.dialogue import Dialogues, Manner, converse, openings_of
 from mtbench.simulation.measures import by_turn, summary

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mtbench.core.errors import MtbenchError
 from mtbench.simulation.english import an, is_adjective, is_cloth, is_garment, is_part, is_plural, listed, more
 from mtbench.simulation.protocol import Situation, World
 from mtbench.simulation.wishes import Wish, wishes
@@ -58,8 +57,7 @@ class Template:
         Raises:
             MtbenchError: no image has attributes.
         """
-        if not world.has_traits:
-            raise MtbenchError("this user speaks of attributes, and no image of the benchmark has any")
+        world.check_traits()
         return [self._say(one, world) for one in situations]
 
     def _say(self, one: Situation, world: World) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mtbench.data.benchmark import Benchmark
-from mtbench.evaluation.evaluate import catalogue_of
 from mtbench.evaluation.inputs import DEFAULT_FEATURES, features_of, words_of
+from mtbench.evaluation.ready import catalogue_of
 from mtbench.evaluation.record import Phases
 from mtbench.models.checkpoint import OF_BELOW, check_fits
 from mtbench.models.protocol import Catalogue

@@ -23,10 +23,10 @@ from mtbench.evaluation.comparison.compare import LEVEL
 from mtbench.evaluation.comparison.sample import sample_of
 from mtbench.evaluation.comparison.seeds import over_seeds, seed_sd
 from mtbench.evaluation.comparison.systems import System
-from mtbench.evaluation.evaluate import catalogue_of
 from mtbench.evaluation.evaluators.latency import Latency
 from mtbench.evaluation.inputs import features_of
 from mtbench.evaluation.ranker import Ranker
+from mtbench.evaluation.ready import catalogue_of
 from mtbench.evaluation.record import Phases
 from mtbench.evaluation.statistics import resample
 from mtbench.evaluation.study import Study

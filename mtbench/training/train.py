@@ -15,8 +15,8 @@ from mtbench.core.registry import MODELS
 from mtbench.core.source import blame, library_sha256, source_sha256
 from mtbench.core.types import Transaction
 from mtbench.data.benchmark import Benchmark
-from mtbench.evaluation.evaluate import fold
 from mtbench.evaluation.ranker import fold_of
+from mtbench.evaluation.ready import fold
 from mtbench.evaluation.record import Phases, environment, plain
 from mtbench.evaluation.system import NOT_OF_THE_MODEL
 from mtbench.features.needs import need

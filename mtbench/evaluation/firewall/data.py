@@ -24,9 +24,9 @@ from mtbench.core.errors import MtbenchError
 from mtbench.core.types import Gallery, History, Image, Protocol, Transaction, Turn
 from mtbench.data.benchmark import Benchmark
 from mtbench.data.truth import Dialogue, Truth
-from mtbench.evaluation.evaluate import catalogue_of
 from mtbench.evaluation.inputs import words_of
 from mtbench.evaluation.ranker import Query, fold_of
+from mtbench.evaluation.ready import catalogue_of
 from mtbench.features.memory import MemoryFeatures
 from mtbench.models.protocol import Catalogue, Fold
 

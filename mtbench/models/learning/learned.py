@@ -184,5 +184,6 @@ def summary(record: Mapping[str, Any]) -> dict[str, Any]:
             "best_epoch": phase["best_epoch"],
             "of": len(phase["epochs"]) - 1,
             CHOSEN_BY: best.get(CHOSEN_BY),
+            "measure": phase["measure"],
         }
     return found

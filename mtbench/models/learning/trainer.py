@@ -44,6 +44,7 @@ class Phase:
         batches: the batches of one epoch, drawn with the generator. Always as many.
         loss: of a batch, a scalar; the mean of an epoch is reported.
         score: measures on dev, ``mean`` among them; None where there is no dev part: the last epoch is then kept.
+        measure: what that ``mean`` is of.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Phase:
     batches: Callable[[np.random.Generator], Sequence[Any]]
     loss: Callable[[Any], Tensor]
     score: Callable[[], Scores] | None
+    measure: str = "mean of R@5 and R@8"
 
 
 @dataclass
@@ -150,7 +152,7 @@ class Trainer:
                     weights, record = done
                     phase.net.load_state_dict(weights)
                 phase.net.eval()
-                found[phase.name] = record
+                found[phase.name] = {**record, "measure": phase.measure}
         return found
 
     def _train(self, number: int, phase: Phase) -> dict[str, Any]:
@@ -236,7 +238,7 @@ def _diverged(phase: Phase, at: Progress, what: str) -> DivergedError:
     phase.net.eval()
     recipe = phase.recipe
     error = DivergedError(f"{phase.name}: {what}. Lower --set rate ({recipe.rate:g}) or --set clip ({recipe.clip:g})")
-    error.phases = {"best_epoch": at.best_epoch, "epochs": at.epochs}
+    error.phases = {"best_epoch": at.best_epoch, "epochs": at.epochs, "measure": phase.measure}
     return error
 
 
