@@ -33,12 +33,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loop import Talks, cell, differences, orders
+from loop import Talks, cell, gains, orders
 from models import BOARDS as PUBLISHED
 from models import OF_TURNS, TRAINED, Board, Runner, told
 from tabulate import tabulate
 
 from mtbench.cli.simulate import learned_line
+from mtbench.core.text import points, points_range
 from mtbench.simulation.dialogue import Manner
 from mtbench.simulation.picture import draw
 from mtbench.simulation.simulate import SimulateSettings, simulate
@@ -125,7 +126,7 @@ class Comparison:
         return {
             **{"title": self.runner.board.title, "quick": self.quick, "picture": str(picture)},
             "rows": [talks.row for talks in every],
-            "differences": differences(list(self.pairs(every))),
+            "differences": gains(list(self.pairs(every))),
             "transfer": [talks.row for talks in self.transfer(managers)],
             "order": orders([talks for talks in every if talks.model != "random"]),
             "learned": {user: about for user, about in learned.items() if about},
@@ -203,8 +204,9 @@ def show(name: str, board: Mapping[str, Any]) -> None:
     _show(
         {
             **{key: row[key] for key in ("user", "model", "over")},
-            "gain [95%]": f"{100 * row['gain']:+.1f} [{100 * row['low']:.1f}, {100 * row['high']:.1f}]",
-            "p (Holm)": f"{row['p (Holm)']:.3f}",
+            "gain": points(row["gain"], sign="+"),
+            "95% interval": points_range(*row["interval"]),
+            "p (Holm)": f"{row['p_holm']:.3f}",
         }
         for row in board["differences"]
     )

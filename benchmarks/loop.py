@@ -9,15 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow.parquet as pq
 
 from mtbench.evaluation.comparison.seeds import over_seeds, seed_sd
-from mtbench.evaluation.comparison.significance import holm, paired_randomisation
-from mtbench.evaluation.statistics import resample
+from mtbench.evaluation.statistics import Floats, resample
+from mtbench.simulation.differences import differences, percentiles
 from mtbench.simulation.order import order
-
-Floats = npt.NDArray[np.float64]
+from mtbench.simulation.simulate import folder_of
 
 
 @dataclass(frozen=True)
@@ -38,13 +35,13 @@ class Talks:
 
     @cached_property
     def values(self) -> Floats:
-        """Rank percentile of each dialogue after each turn by seed, (n, T, s); 1 once the target was shown."""
-        return np.stack([self._read(record)[0] for record in self.records], axis=2)
+        """Rank percentile of each dialogue after each turn by seed, (n, T, s)."""
+        return np.stack([percentiles(folder_of(self.out, record), record)[0] for record in self.records], axis=2)
 
     @cached_property
     def targets(self) -> list[str]:
         """Of each dialogue, the same for every seed and model."""
-        return self._read(self.records[0])[1]
+        return percentiles(folder_of(self.out, self.records[0]), self.records[0])[1]
 
     @cached_property
     def row(self) -> dict[str, Any]:
@@ -74,35 +71,15 @@ class Talks:
         user = {"name": self.user, "options": {}}
         return {**first, "model": self.model, "simulator": user, "options": {}, "trained": [], "rows": rows}
 
-    def _read(self, record: Mapping[str, Any]) -> tuple[Floats, list[str]]:
-        table = pq.read_table(next(self.out.glob(f"*-{record['key'][:8]}")) / "turns.parquet").to_pydict()
-        values, targets = np.ones((record["n"], record["turns"])), [""] * record["n"]
-        for row, turn, target, value in zip(
-            table["dialogue"], table["turn"], table["target"], table["percentile"], strict=True
-        ):
-            values[row, turn - 1], targets[row] = value, target
-        return values, targets
 
-
-def differences(pairs: Sequence[tuple[Talks, Talks]]) -> list[dict[str, Any]]:
+def gains(pairs: Sequence[tuple[Talks, Talks]]) -> list[dict[str, Any]]:
     """The first less the second of each pair after the last turn; p by Holm's rule over all pairs that are given.
 
     All are about the same targets. Where both have as many seeds these are paired: one training began with the other.
     """
-    rows, gains = [], []
-    for number, (one, other) in enumerate(pairs):
-        first, second = one.values[:, -1], other.values[:, -1]
-        gain = first - (second if first.shape == second.shape else second.mean(axis=1, keepdims=True))
-        low, high = np.quantile(over_seeds(resample(gain, one.targets).drawn, seed=number), [0.025, 0.975]).tolist()
-        gains.append(gain.mean(axis=1))
-        about = {"user": one.user, "model": one.model, "over": other.model, "n": len(gain)}
-        rows.append({**about, "gain": float(gain.mean()), "low": low, "high": high})
-    columns = np.column_stack(gains)
-    columns[np.abs(columns) < 1e-12] = 0  # means over seeds round
-    tested = paired_randomisation(columns, pairs[0][0].targets, resamples=max(10_000, 200 * len(pairs)))
-    for row, p, adjusted in zip(rows, tested.p.tolist(), holm(tested.p).tolist(), strict=True):
-        row |= {"p": p, "p (Holm)": adjusted}
-    return rows
+    about = [{"user": one.user, "model": one.model, "over": other.model, "n": len(one.values)} for one, other in pairs]
+    values = [(one.values[:, -1], other.values[:, -1]) for one, other in pairs]
+    return [{**row, **told} for row, told in zip(about, differences(values, pairs[0][0].targets), strict=True)]
 
 
 def orders(talks: Sequence[Talks]) -> dict[str, Any] | None:

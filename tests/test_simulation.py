@@ -37,6 +37,7 @@ from mtbench.models.rocchio import Rocchio
 from mtbench.models.whittle import WhittleSearch, Words, constraints
 from mtbench.simulation.attributes import Attributes
 from mtbench.simulation.dialogue import Dialogues, Manner, Opening, converse, openings_of
+from mtbench.simulation.differences import differences, percentiles
 from mtbench.simulation.english import an, listed, more
 from mtbench.simulation.llm import Llm
 from mtbench.simulation.measures import by_turn, summary
@@ -46,7 +47,7 @@ from mtbench.simulation.picture import draw
 from mtbench.simulation.protocol import Situation, World
 from mtbench.simulation.relevance import Relevance
 from mtbench.simulation.saved import lines_of, write_lines
-from mtbench.simulation.simulate import SimulateSettings, simulate, talker
+from mtbench.simulation.simulate import SimulateSettings, folder_of, simulate, talker
 from mtbench.simulation.template import NOTHING, Template, sentence
 from mtbench.simulation.wishes import Wish, wishes
 
@@ -715,6 +716,29 @@ def test_rocchio_is_drawn_to_what_was_closer_and_away_from_what_was_not() -> Non
         Rocchio(gamma=-1)
 
 
+# Differences between models that met the same users
+
+
+def test_saved_turns_have_the_percentiles_of_the_record_also_for_who_left_or_wants_something_else(shoebox, tmp_path):
+    manner = Manner(turns=4, patience=0.7, change_of_mind=0.3)
+    settings = SimulateSettings(simulator="attributes", dialogues=40, manner=manner)
+    found = simulate("whittle-search", load(shoebox / "out"), tmp_path, settings)
+    values, targets = percentiles(folder_of(tmp_path, found), found)
+    assert values.mean(axis=0) == pytest.approx([row["percentile"] for row in found["rows"]], abs=1e-12)
+    assert len(set(targets)) == found["clusters"]
+
+
+def test_a_difference_is_paired_by_target_and_seed_and_tested_by_target() -> None:
+    first = np.array([[0.9, 0.7], [0.8, 0.8], [0.6, 0.8]])
+    second = np.array([[0.8, 0.6], [0.7, 0.7], [0.5, 0.7]])
+    one, other = differences([(first, second), (first, first[:, :1])], ["a", "a", "b"])
+    assert one["gain"] == pytest.approx(0.1)
+    assert one["interval"] == pytest.approx([0.1, 0.1])  # whichever dialogue and seed is drawn
+    assert one["p"] == 0.5  # two clusters: both signs of the whole are as far off, of four
+    assert other["gain"] == pytest.approx(0.0)  # seeds 0.7667 and 0.7667 against the one
+    assert (one["p_holm"], other["p_holm"]) == (1.0, 1.0)
+
+
 # The order of models over users
 
 
@@ -883,12 +907,21 @@ def test_simulate_build_and_evaluate_as_typed(shoebox: Path, tmp_path: Path) -> 
     users = ["--simulator", "attributes", "--simulator", "relevance", "--simulator", "nearest-pair"]
     options = ["--benchmark", benchmark, "--dialogues", 20, "--turns", 3, "--out", out]
     text = printed("simulate", "rocchio", "whittle-search", *options, *users, "--picture", tmp_path / "turns.svg")
-    assert len(re.findall(r"^(?:rocchio|whittle-search) ", text, re.MULTILINE)) == 6
-    for words in ("20 dialogues of up to 3 turns, seed 0", "turn 3", "hits@10", "95% interval", "tau", str(out)):
+    assert len(re.findall(r"^(?:rocchio|whittle-search) ", text, re.MULTILINE)) == 6 + 3
+    heads = (
+        "20 dialogues of up to 3 turns, seed 0",
+        "turn 3",
+        "hits@10",
+        "95% interval",
+        "after turn 3 over rocchio",
+        "tau",
+    )
+    for words in (*heads, str(out)):
         assert words in text
     assert (tmp_path / "turns.svg").stat().st_size > 1000
     found = json.loads(printed("simulate", "rocchio", "whittle-search", *options, *users, "--json"))
     assert len(found["simulations"]) == 6 and len(found["order"]["pairs"]) == 3
+    assert [row["over"] for row in found["against_first"]] == ["rocchio"] * 3
     assert len(list(out.iterdir())) == 6
 
     dialogues = next(out.glob("rocchio-attributes-*")) / "dialogues.jsonl"

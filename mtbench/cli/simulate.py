@@ -82,9 +82,10 @@ def simulate(
     from mtbench.data.benchmark import load
     from mtbench.evaluation.pictures import check_picture
     from mtbench.simulation.dialogue import Manner
+    from mtbench.simulation.differences import against_first
     from mtbench.simulation.order import order
     from mtbench.simulation.picture import draw
-    from mtbench.simulation.simulate import SimulateSettings
+    from mtbench.simulation.simulate import SimulateSettings, folder_of
     from mtbench.simulation.simulate import simulate as run
 
     if seed < 0:
@@ -105,12 +106,15 @@ def simulate(
     finally:  # what is done is shown, even if the next model fails
         if records and not as_json:
             click.echo(simulation_table(records))
+    gains = against_first([(folder_of(folder, record), record) for record in records])
     agreement = order(records) if len(users) > 1 and len(models) > 1 else None
     if picture is not None:
         draw(records, picture)
     if as_json:
-        print_json({"simulations": records, "order": agreement})
+        print_json({"simulations": records, "against_first": gains, "order": agreement})
         return
+    if gains:
+        click.echo(f"\n{_gains(gains, turns)}")
     if agreement:
         click.echo(f"\n{_agreement(agreement)}")
     lost = sum(record["dialogues"] - record["saved"] for record in records)
@@ -171,9 +175,10 @@ def simulation_table(records: Sequence[Mapping[str, Any]]) -> str:
                 [[*names[:2], *(row["talking"] for row in r["rows"])] for names, r in zip(rows, records, strict=True)],
                 headers[:2] + headers[3 : 3 + turns],
             ),
-            "",
         ]
     learned = {record["simulator"]["name"]: record["learned"] for record in records if record["learned"]}
+    if learned and first["patience"] < 1:
+        lines.append("")
     lines += [learned_line(name.rpartition(":")[2], found) for name, found in learned.items()]
     if any(record["split"] != "test" for record in records):
         lines.append(f"The {first['split']} part is one that models learn from or choose their options on.")
@@ -198,6 +203,25 @@ def _plain(values: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name} ({', '.join(_plain(value))})"
         else:
             yield f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}"
+
+
+def _gains(found: Sequence[Mapping[str, Any]], turns: int) -> str:
+    rows = [
+        [
+            *(str(row[name]).rpartition(":")[2] for name in ("model", "simulator")),
+            points(row["gain"], sign="+"),
+            points_range(*row["interval"]),
+            f"{row['p_holm']:.4f}",
+        ]
+        for row in found
+    ]
+    of = "" if len(rows) == 1 else f", Holm over {len(rows)}"
+    first = str(found[0]["over"]).rpartition(":")[2]
+    return (
+        f"Percentile after turn {turns} over {first}, in points:\n\n"
+        f"{table(rows, ['model', 'simulator', 'gain', '95% interval', 'p'])}\n\n"
+        f"p: randomisation over targets, two-sided{of}."
+    )
 
 
 def _agreement(found: Mapping[str, Any]) -> str:

@@ -97,7 +97,7 @@ def simulate(
     }
     known_by = json.loads(json.dumps(known_by, default=str))
     key = json_sha256(known_by)
-    folder = out / f"{_slug(system.asked.name)}-{_slug(settings.simulator)}-{key[:8]}"
+    folder = folder_of(out, {**known_by, "key": key})
     known = read_simulation(folder)
     if known is not None and known["key"] == key:
         return known
@@ -158,6 +158,11 @@ def talker(
         "words": words,
     }
     return speaker, world, learned, user
+
+
+def folder_of(out: Path, record: Mapping[str, Any]) -> Path:
+    """Where a simulation lies among others."""
+    return out / f"{_slug(record['model'])}-{_slug(record['simulator']['name'])}-{record['key'][:8]}"
 
 
 def read_simulation(folder: Path) -> dict[str, Any] | None:
