@@ -93,7 +93,10 @@ TRAININGS: dict[str, Options] = {
     "RL alone": {"training": "rl", "supervise": 0},
     "MBPI alone": {"training": "mbpi", "supervise": 0},
 }
-BASELINES = ("whittle-search", "rocchio", "bm25", "ewma", "lookup", "random")
+BASELINES: dict[str, Options] = {
+    "whittle-search": {"ties": "random"},  # as the paper: of equal images a random one is shown next
+    **{name: {} for name in ("rocchio", "bm25", "ewma", "lookup", "random")},
+}
 DRAWN = ("SL", *TRAININGS, "whittle-search", "bm25", "ewma", "lstm")
 """Models in the picture."""
 
@@ -113,7 +116,7 @@ class Comparison:
     def run(self) -> dict[str, Any]:
         """Everything about the board, as JSON, and its picture in ``--work``."""
         managers = {user.title: self.managers(user) for user in self.users}
-        others: dict[str, list[tuple[str, Options]]] = {name: [(name, {})] for name in BASELINES}
+        others: dict[str, list[tuple[str, Options]]] = {n: [(n, own)] for n, own in BASELINES.items()}
         if self.runner.board.features != "pixels":  # which stand for no words, and these models have none of their own
             others |= self.memories()
         every = []

@@ -59,7 +59,7 @@ def world(turns: int = 120, *, captions: bool = False) -> World:
 @pytest.fixture(scope="module")
 def learned() -> tuple[Captioner, Mapping[str, Any]]:
     captioner = Captioner(epochs=25, width=24, batch=16, rate=0.02, discriminative=0)
-    return captioner, captioner.learn(world())
+    return captioner, {**captioner.learn(world()), **captioner.judge(world())}
 
 
 def test_it_says_what_people_would_have_said(learned: tuple[Captioner, Mapping[str, Any]]) -> None:

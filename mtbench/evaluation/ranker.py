@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -167,8 +168,21 @@ def in_order(ranks: Mapping[str, tuple[Indices, Ranks]], n: int, *, excluded: bo
     return Positions(greater, equal, candidates)
 
 
-def fold_of(transactions: Sequence[Transaction], galleries: Mapping[str, Gallery], catalogue: Catalogue) -> Fold:
-    """Transactions to learn from or to choose options on, scored by the same engine as those of the test part."""
+def fold_of(
+    transactions: Sequence[Transaction],
+    galleries: Mapping[str, Gallery],
+    catalogue: Catalogue,
+    *,
+    held: Mapping[str, Gallery] = MappingProxyType({}),
+) -> Fold:
+    """Transactions to learn from or to choose options on, scored by the same engine as those of the test part.
+
+    Args:
+        transactions: with their answers.
+        galleries: the candidates that they are scored among.
+        catalogue: of the model.
+        held: the candidates of the test part.
+    """
     queries = [Query(t.history(joiner=catalogue.joiner), t.target) for t in transactions]
     categories = [t.category for t in transactions]
 
@@ -180,10 +194,24 @@ def fold_of(transactions: Sequence[Transaction], galleries: Mapping[str, Gallery
     def single_turns() -> Fold:
         turns = dict.fromkeys((t.category, turn) for t in transactions for turn in t.turns)
         alone = [Transaction(f"turn {n}", category, (turn,)) for n, (category, turn) in enumerate(turns)]
-        return fold_of(alone, galleries, catalogue)
+        return fold_of(alone, galleries, catalogue, held=held)
 
     targets = [tuple(turn.target for turn in t.turns) for t in transactions]
-    return Fold([query.history for query in queries], targets, galleries, measures, single_turns)
+    said = [tuple(turn.feedback for turn in t.turns) for t in transactions]
+    free = _free(galleries, held, {(t.category, turn.target) for t in transactions for turn in t.turns})
+    return Fold([query.history for query in queries], targets, free, measures, single_turns, said)
+
+
+def _free(
+    galleries: Mapping[str, Gallery], held: Mapping[str, Gallery], targets: Set[tuple[str, str]]
+) -> dict[str, Gallery]:
+    """Galleries without the candidates of test, but for the targets of these transactions."""
+    found = {}
+    for category, gallery in galleries.items():
+        others = frozenset(held[category].image_ids) if category in held else frozenset()
+        free = tuple(image for image in gallery.image_ids if image not in others or (category, image) in targets)
+        found[category] = gallery if len(free) == len(gallery) else replace(gallery, image_ids=free)
+    return found
 
 
 def check_model(model: object) -> None:

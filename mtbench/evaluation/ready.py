@@ -68,7 +68,7 @@ def ready(
     known = words_of(benchmark, asked.words(words))
     phases = Phases()
     catalogue = catalogue_for(asked, benchmark, asked.features(features), known, phases, progress=progress)
-    galleries = {category: g for (part, category), g in benchmark.galleries.items() if part == split}
+    galleries = galleries_of(benchmark, split)
     if not galleries:
         raise MtbenchError(f"{benchmark.path} has no gallery for {split}")
     with blame(asked.plugin):
@@ -122,4 +122,9 @@ def fold(benchmark: Benchmark, split: str, catalogue: Catalogue) -> Fold:
     """The training or the dev part, for a model to learn from."""
     transactions = benchmark.transactions(split)
     galleries = {t.category: benchmark.gallery(split, t.category) for t in transactions}
-    return fold_of(transactions, galleries, catalogue)
+    return fold_of(transactions, galleries, catalogue, held=galleries_of(benchmark, "test"))
+
+
+def galleries_of(benchmark: Benchmark, split: str) -> dict[str, Gallery]:
+    """The candidates of a part by category."""
+    return {category: gallery for (part, category), gallery in benchmark.galleries.items() if part == split}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -118,6 +118,9 @@ class DialogManager(Learned):
     improve_rate: float = 1e-4
     improve_dialogues: int = 1024
 
+    keeps: Path | None = field(default=None, init=False, repr=False)
+    """Where a user who learns keeps what it learned: the same in every training with it."""
+
     similarity: ClassVar[str] = "dot"
 
     def __post_init__(self) -> None:
@@ -150,7 +153,7 @@ class DialogManager(Learned):
         simulator = simulator_of(self.simulator, self.simulator_options)
         below = _opened(self.start, self.device) if self.start else None
         words = below.inputs["words"] if below else None
-        stages = stages_of(train, dev, catalogue, simulator, words=words, device=self.place)
+        stages = stages_of(train, dev, catalogue, simulator, words=words, keeps=self.keeps, device=self.place)
         if below:
             self._take(below)
         else:
@@ -265,10 +268,18 @@ class _LookAhead:
         return drawn(rng)
 
     def __call__(self, openings: Openings) -> Tensor:
-        net, number = self.model.manager.eval(), openings.stage
-        seen, stage, model = self.seen[number], self.stages.train[number], self.model
-        few, many = model.candidates, model.negatives
-        return improved(net, self.target, seen, stage, openings, candidates=few, negatives=many, **model.beside)
+        model, number = self.model, openings.stage
+        return improved(
+            model.manager.eval(),
+            self.target,
+            self.seen[number],
+            self.stages.train[number],
+            openings,
+            candidates=model.candidates,
+            negatives=model.negatives,
+            hinges=model.hinges,
+            **model.beside,
+        )
 
 
 def _in_float32(place: str, loss: Callable[[Openings], Tensor], openings: Openings) -> Tensor:

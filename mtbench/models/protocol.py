@@ -180,10 +180,12 @@ class Fold:
     Attributes:
         histories: what is seen, one per transaction.
         targets: the answers in the same order: the target of every turn, the final one last.
-        galleries: the candidates by category.
+        galleries: by category, candidates that may be learned from: of those that test has too, only what is a target
+            here, or a model could learn in advance what it will be asked for.
         measures: ``R@5``, ``R@8`` and their ``mean`` of a model on this fold, 0..1, macro over categories, from the
             same exact ranking as the evaluation.
         single_turns: the same with every distinct turn as a transaction of its own, for what is trained on turns.
+        said: the texts of every turn, apart, where histories have them joined; empty where there is one for each.
     """
 
     histories: Sequence[History]
@@ -191,6 +193,7 @@ class Fold:
     galleries: Mapping[str, Gallery]
     measures: Callable[[Any], Mapping[str, float]]
     single_turns: Callable[[], Fold]
+    said: Sequence[tuple[tuple[str, ...], ...]] = ()
 
     def score(self, model: Any) -> float:
         """The headline measure, by which options are chosen."""

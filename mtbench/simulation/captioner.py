@@ -2,11 +2,13 @@
 
 It learns from what annotators said of the pairs of the train part. To speak of large differences too, it also gets
 discriminative captions: an image's own caption as what to say of it beside an image that is unlike it. What it is worth
-is measured on dev: BLEU and ROUGE against what people said, and whether its words find their target.
+is measured on dev (see `mtbench.simulation.spoken`).
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -19,15 +21,18 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from mtbench.core.errors import MtbenchError
-from mtbench.core.files import json_sha256
+from mtbench.core.files import json_sha256, write_json
+from mtbench.core.source import library_sha256
 from mtbench.models.learning.recipe import Recipe
 from mtbench.models.learning.resume import Folder
-from mtbench.models.learning.trainer import Phase, Trainer, draw_seed
+from mtbench.models.learning.trainer import Phase, Trainer, draw_seed, steady
 from mtbench.models.learning.vocabulary import words_of
 from mtbench.models.nets.captioner import END, START, RelativeCaptioner
 from mtbench.simulation.protocol import Situation, World
 from mtbench.simulation.spoken import judge
 
+BLOCK = 256
+"""Sentences that are made at once."""
 LONGEST = 16
 """Words of a sentence, as in the paper."""
 _UNLIKE = 32
@@ -72,6 +77,7 @@ class Captioner:
             raise ValueError("epochs, width, batch and least must be 1 or more, discriminative between 0 and 10")
         self._words: list[str] = []
         self._net: RelativeCaptioner | None = None
+        self._kept: Path | None = None
 
     def learn(self, world: World) -> Mapping[str, Any]:
         """Train; the weights are kept beside the benchmark, where the same training finds them again.
@@ -102,27 +108,44 @@ class Captioner:
             partial(self._loss, spoken, vectors),
             partial(self._dev, held, vectors) if dev else None,
         )
-        record = Trainer(seed=self.seed, store=self._store(train, vectors)).run([phase])["captioner"]
+        store = self._store([train, dev], vectors)
+        self._kept = store.path if store else None
+        record = Trainer(seed=self.seed, store=store).run([phase])["captioner"]
         net.eval()
-        return {
-            "sentences": len(train),
-            "words": len(self._words),
-            "best_epoch": record["best_epoch"],
-            **judge(self, world),
-        }
+        return {"sentences": len(train), "words": len(self._words), "best_epoch": record["best_epoch"]}
+
+    def judge(self, world: World) -> Mapping[str, Any]:
+        """What its words are worth on dev: see `mtbench.simulation.spoken.judge`."""
+        known = self._kept / "judged.json" if self._kept else None
+        if known and known.is_file():
+            found: dict[str, Any] = json.loads(known.read_text(encoding="utf-8"))
+            return found
+        found = judge(self, world)
+        if known:
+            write_json(known, found)
+        return found
 
     def say(self, situations: Sequence[Situation], world: World) -> list[str]:
         """One sentence each, of at most 16 words; the same for the same two images."""
         if self._net is None:
             raise MtbenchError("the captioner has not learned yet")
         pairs = list(dict.fromkeys((one.shown, one.target) for one in situations))
+        told: dict[tuple[str, str], str] = {}
+        with steady(self.seed):
+            for start in range(0, len(pairs), BLOCK):
+                block = pairs[start : start + BLOCK]
+                told |= zip(block, self._speak(self._net, block, world), strict=True)
+        return [told[one.shown, one.target] for one in situations]
+
+    def _speak(self, net: RelativeCaptioner, pairs: Sequence[tuple[str, str]], world: World) -> list[str]:
+        """A sentence about each pair (shown, wanted). The block is always as large, for the last bits of a product
+        depend on that, and a word may depend on them."""
+        filled = [*pairs, *[pairs[-1]] * (BLOCK - len(pairs))]
         shown, wanted = (
-            torch.from_numpy(np.array(world.catalogue.image_features([pair[k] for pair in pairs]), np.float32))
+            torch.from_numpy(np.array(world.catalogue.image_features([pair[k] for pair in filled]), np.float32))
             for k in (0, 1)
         )
-        words = self._net.greedy(shown, wanted, LONGEST)
-        told = dict(zip(pairs, map(self._sentence, words), strict=True))
-        return [told[one.shown, one.target] for one in situations]
+        return [self._sentence(words) for words in net.greedy(shown, wanted, LONGEST)[: len(pairs)]]
 
     def _sentence(self, words: Tensor) -> str:
         kept = [int(word) for word in words.tolist() if word not in (START, END)]
@@ -155,30 +178,36 @@ class Captioner:
         return Spoken(references, targets, words)
 
     def _loss(self, spoken: Spoken, vectors: Tensor, rows: Any) -> Tensor:
-        """Cross-entropy of each next word, the first `END` included, those after it not."""
+        """The mean of `_losses`."""
+        return self._losses(spoken, vectors, rows).mean()
+
+    def _losses(self, spoken: Spoken, vectors: Tensor, rows: Any) -> Tensor:
+        """Cross-entropy of each next word, flat: the first `END` included, those after it not."""
         assert self._net is not None
         words = spoken.words[rows]
         longest = int((words != END).sum(dim=1).max())
         given, wanted = words[:, :longest], words[:, 1 : longest + 1]
         scores = self._net(vectors[spoken.references[rows]], vectors[spoken.targets[rows]], given)
         counts = torch.cat([torch.ones_like(wanted[:, :1], dtype=torch.bool), wanted[:, :-1] != END], dim=1)
-        return cross_entropy(scores[counts], wanted[counts])
+        return cross_entropy(scores[counts], wanted[counts], reduction="none")
 
     def _dev(self, held: Spoken, vectors: Tensor) -> dict[str, float]:
         """The higher the better: minus the mean loss of dev."""
-        losses = []
+        rows = [
+            np.arange(start, min(start + 512, len(held.references))) for start in range(0, len(held.references), 512)
+        ]
         with torch.inference_mode():
-            for start in range(0, len(held.references), 512):
-                rows = np.arange(start, min(start + 512, len(held.references)))
-                losses.append(float(self._loss(held, vectors, rows)) * len(rows))
-        return {"mean": -sum(losses) / len(held.references)}
+            losses = torch.cat([self._losses(held, vectors, some) for some in rows])
+        return {"mean": -float(losses.double().mean())}
 
-    def _store(self, train: Sequence[tuple[str, str, str]], vectors: Tensor) -> Folder | None:
+    def _store(self, sentences: Sequence[Sequence[tuple[str, str, str]]], vectors: Tensor) -> Folder | None:
+        """Where the weights are kept, under a key of everything that they depend on."""
         if self.keeps is None:
             return None
         options = {name: value for name, value in asdict(self).items() if name != "keeps"}
-        content = float(vectors.double().sum()), list(vectors.shape)
-        key = json_sha256([options, train, content, torch.__version__])
+        content = hashlib.sha256(vectors.numpy().tobytes()).hexdigest()
+        code = library_sha256("simulation", "models")
+        key = json_sha256([options, sentences, content, code, torch.__version__])
         return Folder(self.keeps / f"captioner-{key[:8]}", key)
 
 

@@ -7,7 +7,7 @@ ends when its target is shown: for the turns that are left the target counts as 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,8 +88,16 @@ class Dialogues:
         return Positions(self.greater[:, turn - 1], self.equal[:, turn - 1], self.candidates[:, turn - 1])
 
 
-def openings_of(galleries: Mapping[str, Gallery], n: int, seed: int) -> list[Opening]:
+def openings_of(
+    galleries: Mapping[str, Gallery], n: int, seed: int, *, wanted: Mapping[str, Sequence[str]] | None = None
+) -> list[Opening]:
     """Targets and first images drawn evenly from the galleries (Guo et al., section 5), n of them in all.
+
+    Args:
+        galleries: by category.
+        n: dialogues.
+        seed: of what is drawn.
+        wanted: images of each category that may be targets, see `untaught`; all by default.
 
     Raises:
         MtbenchError: n is below 1, or a gallery has one image only.
@@ -103,9 +111,27 @@ def openings_of(galleries: Mapping[str, Gallery], n: int, seed: int) -> list[Ope
         if len(images) < 2:
             raise MtbenchError(f"the gallery {name} has {len(images)} image: there is nothing to search")
         rng = np.random.default_rng([seed, number])
+        may = wanted[name] if wanted else images
         for _ in range(n * (number + 1) // len(names) - n * number // len(names)):
-            target, first = rng.choice(len(images), size=2, replace=False)
-            found.append(Opening(name, images[first], images[target]))
+            target, first = (images[k] for k in rng.choice(len(images), size=2, replace=False))
+            if len(may) < len(images):
+                other = may[int(rng.integers(len(may)))]
+                target, first = other, target if first == other else first
+            found.append(Opening(name, first, target))
+    return found
+
+
+def untaught(galleries: Mapping[str, Gallery], taught: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """The images of each gallery that may be wanted: all but those that training looked for, (category, image).
+
+    Where train and test share a gallery, a model may have learned from an image what it is asked to find. A gallery
+    that was taught as a whole stays as it is.
+    """
+    known = set(taught)
+    found = {}
+    for name, gallery in galleries.items():
+        left = tuple(image for image in gallery.image_ids if (name, image) not in known)
+        found[name] = left or gallery.image_ids
     return found
 
 

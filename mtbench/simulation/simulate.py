@@ -30,7 +30,7 @@ from mtbench.data.benchmark import Benchmark
 from mtbench.evaluation.inputs import DEFAULT_FEATURES, features_keys, features_of, option_files, words_of
 from mtbench.evaluation.ready import catalogue_of, ready
 from mtbench.evaluation.record import Phases, environment, plain
-from mtbench.simulation.dialogue import Dialogues, Manner, converse, openings_of
+from mtbench.simulation.dialogue import Dialogues, Manner, converse, openings_of, untaught
 from mtbench.simulation.measures import by_turn, summary
 from mtbench.simulation.protocol import Simulator, World
 from mtbench.simulation.saved import lines_of, write_lines, write_searched
@@ -101,7 +101,9 @@ def simulate(
     known = read_simulation(folder)
     if known is not None and known["key"] == key:
         return known
-    openings = openings_of(system.galleries, settings.dialogues, settings.manner.seed)
+    taught = [(t.category, turn.target) for t in benchmark.transactions("train") for turn in t.turns]
+    wanted = untaught(system.galleries, taught if settings.split != "train" else ())
+    openings = openings_of(system.galleries, settings.dialogues, settings.manner.seed, wanted=wanted)
     with blame(system.asked.plugin, type(speaker)):
         found = converse(system.ranker(), openings, speaker, world, settings.manner, progress=progress)
     prefix = f"{settings.manner.seed}"
@@ -111,7 +113,10 @@ def simulate(
         **known_by,
         "saved": len(saved),
         "proxy": system.catalogue.proxy,
-        "galleries": {name: {"images": len(g), "sha256": g.sha256} for name, g in system.galleries.items()},
+        "galleries": {
+            name: {"images": len(g), "sha256": g.sha256, "wanted": len(wanted[name])}
+            for name, g in system.galleries.items()
+        },
         "learned": learned,
         **summary(found, seed=settings.manner.seed),
         "environment": environment(),
@@ -148,6 +153,8 @@ def talker(
     if hasattr(speaker, "learn"):
         with blame(plugin):
             learned = plain(speaker.learn(world), "`learn`")
+    if hasattr(speaker, "judge"):
+        learned |= plain(speaker.judge(world), "`judge`")
     user = {
         "name": settings.simulator,
         "options": dict(settings.simulator_options),

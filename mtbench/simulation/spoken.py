@@ -49,7 +49,7 @@ def _finds(said: Sequence[str], turns: Sequence[tuple[str, Any]], world: World) 
     """Whether the words rank their target above others, among the targets of these pairs."""
     images: dict[str, set[str]] = {}
     for category, turn in turns:
-        images.setdefault(category, set()).update((turn.target, turn.reference))
+        images.setdefault(category, set()).add(turn.target)
     galleries = {c: Gallery("dev", c, "pairs", tuple(sorted(ids))) for c, ids in images.items()}
     queries = [
         Query(History(category, (BLANK,), (text,)), turn.target)

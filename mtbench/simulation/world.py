@@ -60,6 +60,7 @@ def training_world(train: Fold, dev: Fold, catalogue: Catalogue, *, galleries: M
 
 def _turns(fold: Fold) -> Iterator[tuple[str, Turn]]:
     """Every turn with its category."""
-    for history, targets in zip(fold.histories, fold.targets, strict=True):
-        for reference, text, target in zip(history.references, history.feedback, targets, strict=True):
-            yield history.category, Turn(reference, (text,), target)
+    said = fold.said or [tuple((text,) for text in history.feedback) for history in fold.histories]
+    for history, targets, texts in zip(fold.histories, fold.targets, said, strict=True):
+        for turn in zip(history.references, texts, targets, strict=True):
+            yield history.category, Turn(*turn)

@@ -16,7 +16,7 @@ from mtbench.core.source import blame, library_sha256, source_sha256
 from mtbench.core.types import Transaction
 from mtbench.data.benchmark import Benchmark
 from mtbench.evaluation.ranker import fold_of
-from mtbench.evaluation.ready import fold
+from mtbench.evaluation.ready import fold, galleries_of
 from mtbench.evaluation.record import Phases, environment, plain
 from mtbench.evaluation.system import NOT_OF_THE_MODEL
 from mtbench.features.needs import need
@@ -115,6 +115,8 @@ def train(
     leak = leak_with(learned_from.leak, records.values())
     options = {k: v for k, v in options_of(model).items() if k not in (*NOT_OF_THE_MODEL, *below)}
     plain_options = plain(options, "the options")
+    if hasattr(model, "keeps"):  # what its user learns is learned once
+        model.keeps = benchmark.path / "simulators"
     loop = model.trainer()
     known_by = {
         **{"model": name, "source_sha256": source_sha256(plugin), "options": plain_options, "preset": settings.preset},
@@ -143,8 +145,8 @@ def train(
         store.drop()  # killed after the checkpoint was written
         return Trained(path, done, known=True)
 
-    galleries = {c: g for (split, c), g in benchmark.galleries.items() if split == "train"}
-    train_fold = fold_of(learned_from.transactions, galleries, catalogue)
+    galleries, held = (galleries_of(benchmark, split) for split in ("train", "test"))
+    train_fold = fold_of(learned_from.transactions, galleries, catalogue, held=held)
     dev = fold(benchmark, "dev", catalogue)
 
     def record_of(found: Mapping[str, Any], status: str) -> dict[str, Any]:

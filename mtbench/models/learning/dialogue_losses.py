@@ -109,6 +109,7 @@ def improved(
     *,
     candidates: int,
     negatives: int,
+    hinges: int = 0,
     margin: float = 0.0,
     supervise: float = 0.0,
 ) -> Tensor:
@@ -128,17 +129,18 @@ def improved(
         seen: the gallery as both see it.
         stage, openings: the dialogues; images to compare with, for each turn.
         candidates: how many images are tried.
-        negatives: so many of the images to compare with count against a*; the hinge has all of them.
+        negatives: so many of the images to compare with count against a*, but for a* itself where it is among them.
+        hinges: so many of them the hinge has.
         margin, supervise: of the hinge of supervised learning at the same states, and its weight; 0 in the paper.
     """
     talk, going = Talk.of(openings), np.arange(len(openings))
     mine, theirs = None, None
-    turns, losses, hinges = openings.others.shape[1], [], [seen.squares.new_zeros(1)]
+    turns, losses, beside = openings.others.shape[1], [], [seen.squares.new_zeros(1)]
     for turn in range(turns if supervise else turns - 1):
         talk = talk.answer(stage)
         states, mine = read(net, stage, talk, mine)
         if supervise:
-            hinges.append(_hinge(net, stage, talk, openings.others[going, turn], states, margin))
+            beside.append(_hinge(net, stage, talk, openings.others[going, turn, :hinges], states, margin))
         if turn == turns - 1:
             break
         with torch.no_grad():
@@ -149,14 +151,16 @@ def improved(
         compared = np.concatenate([chosen[:, None], openings.others[going, turn, :negatives]], axis=1)
         far = squared(states[:, None], seen.vectors[stage.at(compared)])
         logits = squared(states, seen.vectors[stage.at(talk.targets)])[:, None] - far
-        losses.append(cross_entropy(logits, torch.zeros(len(logits), dtype=torch.int64, device=logits.device)))
+        itself = stage.at((compared == chosen[:, None]) & (np.arange(compared.shape[1]) > 0))
+        right = torch.zeros(len(logits), dtype=torch.int64, device=logits.device)
+        losses.append(cross_entropy(logits.masked_fill(itself, -torch.inf), right, reduction="none"))
         talk = talk.show(_columns(nearest[:, 0]))
         live = np.flatnonzero(~talk.found)
         if not len(live):
             break
         at = stage.at(live)
         going, talk, mine, theirs = going[live], talk.rows(live), mine[at], theirs[at]
-    return torch.stack(losses).mean() + supervise * torch.cat(hinges).mean()
+    return torch.cat(losses).mean() + supervise * torch.cat(beside).mean()
 
 
 def look_ahead(

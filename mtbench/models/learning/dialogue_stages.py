@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -94,6 +95,7 @@ def stages_of(
     simulator: Simulator,
     *,
     words: Sequence[str] | None = None,
+    keeps: Path | None = None,
     device: str = "cpu",
 ) -> Stages:
     """Galleries and user of both parts. A user who learns does so now, from the training part.
@@ -103,6 +105,7 @@ def stages_of(
         catalogue: vectors of the images.
         simulator: who talks.
         words: that have a token; None for those of the training texts and of what the user says here.
+        keeps: a folder for what the user learns.
         device: where the vectors go.
 
     Raises:
@@ -110,10 +113,12 @@ def stages_of(
     """
     mine, theirs = parts_of(train, dev)
     world = training_world(train, dev, catalogue, galleries=mine)
-    learn: Any = getattr(simulator, "learn", None)
-    if learn is not None:
+    user: Any = simulator
+    if hasattr(user, "keeps"):
+        user.keeps = keeps
+    if hasattr(user, "learn"):
         with blame(type(simulator)):
-            learn(world)
+            user.learn(world)
     plain = Vocabulary(())
     own = _stages(mine, catalogue, simulator, world, plain, device)
     if not own:
