@@ -1,33 +1,31 @@
 """A user played by a language model behind any endpoint that speaks the chat completions of OpenAI.
 
-The model is shown what is known of two images in words, never their names. Its key is read from the environment when
-the user is made; it stands in no option, no record and no message.
+The model is shown what is known of two images in words, never their names. What was answered is kept on disk as it
+comes, for it may have been paid for: a run that was stopped asks only the rest. Of the key see
+`mtbench.simulation.endpoint`.
 """
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from threading import Event
 from typing import Any
-from urllib.parse import urlsplit
 
 from mtbench.core.errors import MtbenchError
-from mtbench.core.files import json_sha256
+from mtbench.core.files import check_folder, json_sha256
+from mtbench.simulation.endpoint import Endpoint
 from mtbench.simulation.protocol import HAS, Situation, World
 
 WORDS = 16
 """Words kept of an answer, as many as the captioner of Guo et al. may say."""
 
-LARGEST = 1 << 20
-"""Bytes read of an answer."""
-
-LONGEST_WAIT = 60.0
+FOLDER = "llm"
+"""Where answers are kept, under ``keeps``: a file for each run that asked, so that no two write the same one."""
 
 INSTRUCTION = (
     "You are shopping and look for one particular item. You are shown another item. Say in one short phrase of at most "
@@ -44,8 +42,8 @@ class Llm:
         model: the name that the endpoint knows it by.
         key_variable: the environment variable that holds the key; none is sent where it is not set.
         seed: passed on, for endpoints that heed it.
-        timeout: seconds to wait for an answer.
-        retries: how often to try again where the endpoint is busy (429), fails (5xx) or does not answer in time.
+        timeout: seconds to wait for a whole answer.
+        retries: how often to try again where the endpoint is busy (429), fails (5xx), breaks off or is not in time.
         wait: seconds before the first new try; twice as long before each further one.
         parallel: questions asked at once.
     """
@@ -62,38 +60,28 @@ class Llm:
         wait: float = 1.0,
         parallel: int = 4,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("url must be an address such as http://127.0.0.1:8000/v1")
-        if "@" in parts.netloc or parts.query or parts.fragment:
-            raise ValueError("url must hold no name, password or question mark: it is stored in every record")
-        if timeout <= 0 or retries < 0 or wait < 0 or parallel < 1:
-            raise ValueError("timeout must be above 0, retries and wait 0 or more, parallel 1 or more")
+        if not model.isprintable() or parallel < 1:
+            raise ValueError("model must be of visible signs, parallel 1 or more")
         self.url, self.model, self.key_variable, self.seed = url.rstrip("/"), model, key_variable, seed
         self.timeout, self.retries, self.wait, self.parallel = timeout, retries, wait, parallel
-        self._where = f"{self.url}/chat/completions"
+        self.keeps: Path | None = None
+        self._endpoint = Endpoint(url, key_variable=key_variable, timeout=timeout, retries=retries, wait=wait)
         self._answers: dict[str, str] = {}
-        local = parts.hostname in ("127.0.0.1", "localhost", "::1")
-        proxies = [urllib.request.ProxyHandler({})] if local else []
-        self._opener = urllib.request.build_opener(_Stay(), *proxies)
+        self._file: Path | None = None
 
     def say(self, situations: Sequence[Situation], world: World) -> list[str]:
         """What the model answers, its first 16 words.
 
         Raises:
-            MtbenchError: nothing is known of an image in words; the endpoint does not answer, or not as it should.
+            MtbenchError: nothing is known of an image in words; the endpoint does not answer, or not as it should; the
+                answers kept on disk cannot be read, or none can be written there.
         """
+        self._recall()
         asked = [self._question(one, world) for one in situations]
-        new = {key: question for key, question in asked if key not in self._answers}
-        with ThreadPoolExecutor(self.parallel) as pool:
-            waiting = {key: pool.submit(self._ask, question) for key, question in new.items()}
-            try:
-                for key, answer in waiting.items():
-                    self._answers[key] = answer.result()
-            except BaseException:
-                pool.shutdown(cancel_futures=True)  # one line is said of it, not one for each question
-                raise
-        return [self._answers[key] for key, _ in asked]
+        new = {known_by: question for known_by, question in asked if known_by not in self._answers}
+        if new:
+            self._ask_all(new)
+        return [self._answers[known_by] for known_by, _ in asked]
 
     def _question(self, one: Situation, world: World) -> tuple[str, dict[str, Any]]:
         text = f"The item shown: {described(one.shown, world)}\nThe item you want: {described(one.target, world)}"
@@ -103,87 +91,66 @@ class Llm:
             "seed": self.seed,
             "messages": [{"role": "system", "content": INSTRUCTION}, {"role": "user", "content": text}],
         }
-        return json_sha256(question), question
+        return json_sha256([self.url, question]), question
 
-    def _ask(self, question: Mapping[str, Any]) -> str:
-        for tried in range(self.retries + 1):
-            last = tried == self.retries
+    def _ask_all(self, new: Mapping[str, Mapping[str, Any]]) -> None:
+        """Each question, some at once. After a failure no more are asked; what is on its way is kept all the same."""
+        if self._file:
+            check_folder(self._file.parent)  # before anything is paid for
+        key, stop = self._endpoint.key(), Event()
+
+        def ask(known_by: str, question: Mapping[str, Any]) -> None:
+            if stop.is_set():
+                return
             try:
-                return self._answer(self._post(question))
-            except urllib.error.HTTPError as error:
-                with error:
-                    if last or not (error.code == 429 or error.code >= 500):
-                        raise MtbenchError(self._refusal(error)) from None
-                    pause = _seconds(error.headers.get("Retry-After"))
-            except TimeoutError:
-                if last:
-                    raise MtbenchError(f"{self._where} did not answer within {self.timeout:g} seconds") from None
-                pause = 0.0
-            except (OSError, ValueError) as error:  # URLError is an OSError; HTTPException has its own line
-                raise MtbenchError(f"{self._where} cannot be reached: {self._hidden(error)}") from None
-            time.sleep(min(max(pause, self.wait * 2**tried), LONGEST_WAIT))
-        raise AssertionError("the last try returns or raises")
+                answer = self._endpoint.ask(question, key)
+                self._keep(known_by, " ".join(answer.split()[:WORDS]))
+            except BaseException:
+                stop.set()  # one line is said of it, not one for each question
+                raise
 
-    def _post(self, question: Mapping[str, Any]) -> bytes:
-        headers = {"Content-Type": "application/json"}
-        if key := self._key():
-            headers["Authorization"] = f"Bearer {key}"
-        request = urllib.request.Request(self._where, json.dumps(question).encode(), headers, method="POST")
+        with ThreadPoolExecutor(self.parallel) as pool:
+            waiting = [pool.submit(ask, known_by, question) for known_by, question in new.items()]
+            try:
+                for one in as_completed(waiting):
+                    one.result()
+            finally:
+                stop.set()
+
+    def _recall(self) -> None:
+        """The answers of earlier runs. The last line of a file may be torn, where its run was killed in its midst."""
+        if self.keeps is None or self._file:
+            return
+        folder = self.keeps / FOLDER
+        for path in sorted(folder.glob("*.jsonl")):
+            try:
+                *lines, _ = path.read_bytes().split(b"\n")
+            except OSError as error:
+                raise MtbenchError(f"{path} cannot be read: {error.strerror}") from error
+            for number, line in enumerate(lines, 1):
+                try:
+                    row = json.loads(line)
+                    known_by, answer = row["question"], row["answer"]
+                    if not (isinstance(known_by, str) and isinstance(answer, str) and answer and answer.isprintable()):
+                        raise ValueError
+                except (ValueError, KeyError, TypeError, RecursionError) as error:
+                    what = "holds no answer of a language model; remove the file, and what it held is asked again"
+                    raise MtbenchError(f"{path}, line {number}: {what}") from error
+                self._answers.setdefault(known_by, answer)
+        self._file = folder / f"{time.time_ns()}-{os.getpid()}.jsonl"
+
+    def _keep(self, known_by: str, answer: str) -> None:
+        """Remember an answer, on disk as well: a line in one piece, so that those of several threads stay whole."""
+        self._answers[known_by] = answer
+        if self._file is None:
+            return
+        line = json.dumps({"question": known_by, "answer": answer}, ensure_ascii=False) + "\n"
         try:
-            with self._opener.open(request, timeout=self.timeout) as answer:
-                content: bytes = answer.read(LARGEST + 1)
-        except urllib.error.HTTPError:
-            raise
-        except urllib.error.URLError as error:
-            if isinstance(error.reason, TimeoutError):
-                raise error.reason from None
-            raise OSError(getattr(error.reason, "strerror", None) or error.reason) from None
-        except http.client.HTTPException as error:
-            raise OSError(f"no proper answer ({type(error).__name__})") from None
-        return content
-
-    def _answer(self, content: bytes) -> str:
-        """The text of an answer, its first words."""
-        if len(content) > LARGEST:
-            raise MtbenchError(f"{self._where} answers with more than {LARGEST:,} bytes")
-        try:
-            text = json.loads(content)["choices"][0]["message"]["content"]
-        except (ValueError, KeyError, IndexError, TypeError, RecursionError):
-            raise MtbenchError(
-                f"{self._where} answers with something else than a chat completion: {self._hidden(_start(content))}"
-            ) from None
-        shown = "".join(sign if sign.isprintable() else " " for sign in text) if isinstance(text, str) else ""
-        kept = " ".join(shown.split()[:WORDS])
-        if not kept:
-            raise MtbenchError(f"{self._where} gives an empty answer (model {self.model})")
-        return kept
-
-    def _refusal(self, error: urllib.error.HTTPError) -> str:
-        if error.code in (401, 403):
-            state = "is refused" if self._key() else "is not set"
-            return f"{self._where} answers {error.code}: the key in {self.key_variable} {state}"
-        if 300 <= error.code < 400:
-            return f"{self._where} answers {error.code}: it has moved; give the new address"
-        return f"{self._where} answers {error.code}: {self._hidden(_start(error.read(2000))) or error.reason}"
-
-    def _key(self) -> str:
-        """The key, fit for a header."""
-        key = os.environ.get(self.key_variable, "").strip()
-        if not (key.isascii() and key.isprintable()):
-            raise MtbenchError(f"the key in {self.key_variable} holds characters that no key has")
-        return key
-
-    def _hidden(self, what: object) -> str:
-        """A message without the key, should an endpoint repeat it."""
-        key = self._key()
-        return str(what).replace(key, "***") if key else str(what)
-
-
-class _Stay(urllib.request.HTTPRedirectHandler):
-    """Follows nothing: the key is for one address alone."""
-
-    def redirect_request(self, *args: Any, **options: Any) -> None:
-        return None
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with self._file.open("ab") as stream:
+                stream.write(line.encode())
+        except OSError as error:
+            raise MtbenchError(f"{self._file} cannot be written: {error.strerror}") from error
 
 
 def described(image: str, world: World) -> str:
@@ -199,15 +166,3 @@ def described(image: str, world: World) -> str:
     if not text:
         raise MtbenchError(f"this user speaks of images in words, and {image} has neither caption nor attributes")
     return text
-
-
-def _seconds(header: str | None) -> float:
-    try:
-        return max(0.0, float(header or 0))
-    except ValueError:  # a date
-        return 0.0
-
-
-def _start(content: bytes) -> str:
-    text = " ".join(content.decode("utf-8", "replace").split())
-    return text if len(text) <= 120 else text[:117] + "..."
