@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +29,15 @@ from mtbench.evaluation.record import Phases  # noqa: E402
 from mtbench.models.checkpoint import open_checkpoint  # noqa: E402
 from mtbench.models.dialog_manager import DialogManager  # noqa: E402
 from mtbench.models.learning import dialogue_losses  # noqa: E402
-from mtbench.models.learning.dialogue_losses import hinge, improved, look_ahead, reinforce, sample  # noqa: E402
+from mtbench.models.learning.dialogue_losses import (  # noqa: E402
+    hinge,
+    improved,
+    look_ahead,
+    reinforce,
+    sample,
+    self_critical,
+    supervised,
+)
 from mtbench.models.learning.dialogue_stages import parts_of, simulator_of, stages_of  # noqa: E402
 from mtbench.models.learning.dialogues import Openings, Stage, Talk, draw, hold, percentile, standing  # noqa: E402
 from mtbench.models.learning.resume import Folder  # noqa: E402
@@ -205,13 +214,12 @@ def test_the_hinge_by_hand() -> None:
 
 def test_an_action_that_did_better_than_greedy_becomes_likelier() -> None:
     for gain, sign in ((1.0, 1), (-1.0, -1), (0.0, 0)):
-        vectors = torch.tensor([[0.0], [1.0]])
-        state = torch.tensor([[0.5]], requires_grad=True)
-        logits = -(state - vectors.t()).square()
-        chosen, chance = torch.tensor(1), logits.log_softmax(1)[:, 1]
-        reinforce(torch.tensor([0.5 + gain]), torch.tensor([0.5]), chance).backward()
+        images, state = torch.tensor([[0.0, 1.0]]), torch.tensor([[0.5]], requires_grad=True)
+        before = (-(state - images).square()).log_softmax(1)[:, 1]
+        reinforce(torch.tensor([0.5 + gain]), torch.tensor([0.5]), before).backward()
         assert int(torch.sign(-state.grad)) == sign  # a step down the gradient goes to image 1, or from it
-        assert chosen == 1
+        after = (-(state - 0.1 * state.grad - images).square()).log_softmax(1)[:, 1]
+        assert int(torch.sign(after - before)) == sign
 
 
 def test_actions_are_drawn_as_often_as_they_are_likely() -> None:
@@ -306,6 +314,214 @@ def test_a_state_that_learns_and_one_that_looks_ahead_are_two() -> None:
     found = improved(net, target, seen, stage, openings, candidates=2, negatives=2)
     by_hand = cross_entropy(torch.tensor([[-9.0, 0.0, -16.0]]), torch.tensor([0]))  # c is still the best; from 5
     torch.testing.assert_close(found.detach(), by_hand)
+
+
+@pytest.mark.parametrize("drawn", [[2, 1], [1, 2]])
+def test_the_best_image_does_not_count_against_itself(drawn) -> None:
+    net, stage, seen = toy([0.0, 1.0, 2.0, 5.0, 9.0], [0.0, 1.0, 9.0, 5.0, 9.0])
+    openings = Openings(0, np.array([4]), np.array([0]), np.array([1]), np.array([[drawn, [0, 0]]]))
+    found = improved(net, net, seen, stage, openings, candidates=2, negatives=2)
+    # The state is at 0; the best is c, at 2, and only b, at 1, is another image: -log(e^-4 / (e^-4 + e^-1)).
+    assert found.item() == pytest.approx(math.log(1 + math.exp(3)), rel=1e-5)
+
+
+def test_the_best_image_against_itself_alone_teaches_nothing() -> None:
+    net, stage, seen = toy([0.0, 1.0, 2.0, 5.0, 9.0], [0.0, 1.0, 9.0, 5.0, 9.0])
+    openings = Openings(0, np.array([4]), np.array([0]), np.array([1]), np.array([[[2, 2], [0, 0]]]))
+    found = improved(net, net, seen, stage, openings, candidates=2, negatives=2)
+    found.backward()
+    assert found.item() == 0
+    assert net.shift.grad.item() == 0
+
+
+@pytest.mark.parametrize(
+    ("negatives", "hinges", "compared", "beside"),
+    [
+        (2, 1, 1 + math.exp(3), [56, 48]),
+        (3, 1, 1 + math.exp(3) + math.exp(4), [56, 48]),
+        (2, 3, 1 + math.exp(3), [56, 80, 81, 48, 64, 63]),
+    ],
+)
+def test_the_hinge_and_the_comparison_take_the_first_of_the_images_drawn(negatives, hinges, compared, beside) -> None:
+    net, stage, seen = toy([0.0, 1.0, 2.0, 5.0, 9.0], [0.0, 1.0, 9.0, 5.0, 9.0])
+    openings = Openings(0, np.array([4]), np.array([0]), np.array([1]), np.array([[[3, 1, 0], [3, 1, 0]]]))
+    found = improved(net, net, seen, stage, openings, candidates=2, negatives=negatives, hinges=hinges, supervise=2.0)
+    # Drawn are d, b and a, at 5, 1 and 0; the target is at 9, the state at 0 and then, as b is shown, at 1. The hinges
+    # are 81 - 25, 81 - 1, 81 - 0; 64 - 16, 64 - 0, 64 - 1: and one zero more. Of c, the best, at 2, the share is
+    # e^-4 / (e^-4 + e^-25 + e^-1 + e^0).
+    assert found.item() == pytest.approx(math.log(compared) + 2 * sum(beside) / (len(beside) + 1), rel=1e-6)
+
+
+# Losses of many dialogues, against one dialogue at a time, number by number
+
+PLACES = (0.0, 0.5, 1.1, 1.8, 2.6, 3.5)
+JUMPS = (1.03, 2.28, 0.41, 3.12, 1.47, 0.23)
+
+
+class Recalls(Toy):
+    """Its state after image ``k`` is ``JUMPS[k]``, and a quarter of the jump before: it must not mix up dialogues."""
+
+    def step(self, image, text, hidden):
+        return text + self.shift + (0 if hidden is None else hidden / 4), text
+
+
+def recalling(shift=0.0):
+    _, stage, seen = toy(PLACES, JUMPS)
+    net = Recalls(PLACES, JUMPS)
+    with torch.no_grad():
+        net.shift.fill_(shift)
+    return net, stage, seen
+
+
+def opened(first, targets):
+    """Openings of four turns, with three images at each that are not the target."""
+    drawn = np.random.default_rng(3).integers(len(PLACES) - 1, size=(len(first), 4, 3))
+    drawn += drawn >= np.array(targets)[:, None, None]
+    return Openings(0, np.array(targets), np.array(first), np.arange(len(first)), drawn)
+
+
+def held(first, target, show):
+    """The state and the images left, the nearest first, at each turn of a dialogue of four; it ends with the target."""
+    shown, turns = [first], []
+    while len(turns) < 4 and shown[-1] != target:
+        state = JUMPS[shown[-1]] + (JUMPS[shown[-2]] / 4 if len(shown) > 1 else 0)
+        left = [image for image in range(len(PLACES)) if image not in shown]
+        turns.append((state, sorted(left, key=lambda image: abs(state - PLACES[image]))))
+        shown.append(show(len(turns) - 1, turns[-1][1]))
+    return turns
+
+
+def greedily(turn, left):
+    return left[0]
+
+
+def gained(turns, target):
+    """The sum of the rewards of four turns: 1 from when the target is found."""
+    return sum(1 - left.index(target) / (len(left) - 1) for _, left in turns) + 4 - len(turns)
+
+
+def chance_of(image, images, state):
+    """The logarithm of its chance among some images, and how fast that grows with the state."""
+    weights = [math.exp(-((state - PLACES[one]) ** 2)) for one in images]
+    middle = sum(weight * PLACES[one] for weight, one in zip(weights, images, strict=True)) / sum(weights)
+    return np.array([-((state - PLACES[image]) ** 2) - math.log(sum(weights)), 2 * (PLACES[image] - middle)])
+
+
+def hinges_of(state, target, others, margin):
+    """The hinge against each of some images, and how fast each grows with the state."""
+    found = []
+    for other in others:
+        value = (state - PLACES[target]) ** 2 - (state - PLACES[other]) ** 2 + margin
+        found.append([value, 2 * (PLACES[other] - PLACES[target])] if value > 0 else [0.0, 0.0])
+    return found
+
+
+def beside(hinges):
+    """Their mean; among them is a zero, which is there so that there always is one."""
+    return np.sum(hinges, axis=0) / (len(hinges) + 1)
+
+
+def assert_value_and_slope(loss, net, expected):
+    loss.backward()
+    np.testing.assert_allclose([loss.item(), net.shift.grad.item()], expected, rtol=1e-4)
+
+
+def test_supervised_learning_is_the_mean_hinge_of_every_turn_until_the_target_is_found() -> None:
+    net, stage, _ = recalling()
+    first, targets = [1, 0, 3, 0], [4, 1, 0, 4]
+    openings = opened(first, targets)
+    talks = [held(*pair, greedily) for pair in zip(first, targets, strict=True)]
+    assert [len(turns) for turns in talks] == [1, 2, 4, 3]
+    terms = [
+        hinges_of(state, target, others, 0.3)
+        for turns, target, drawn in zip(talks, targets, openings.others, strict=True)
+        for (state, _), others in zip(turns, drawn[: len(turns)], strict=True)
+    ]
+    assert 0 < np.mean([value > 0 for value, _ in np.concatenate(terms)]) < 1
+    assert_value_and_slope(supervised(net, stage, openings, margin=0.3), net, np.concatenate(terms).mean(axis=0))
+
+
+def choosing(choices):
+    """In place of `sample`: the choices of each dialogue at its turns, of which it has so many."""
+    turns = iter([[mine[turn] for mine in choices if len(mine) > turn] for turn in range(3)])
+
+    def chosen(logits):
+        columns = torch.tensor(next(turns))
+        return columns, logits.log_softmax(1).gather(1, columns[:, None])[:, 0]
+
+    return chosen
+
+
+@pytest.mark.parametrize("supervise", [0.0, 2.0])
+def test_self_critical_learning_is_what_one_dialogue_after_the_other_gains(supervise, monkeypatch) -> None:
+    net, stage, _ = recalling()
+    first, targets, choices = [4, 2, 3], [1, 4, 5], [[2], [1, 2], [1, 2, 2]]
+    openings = opened(first, targets)
+    losses, hinges, better = [], [], []
+    for start, target, mine, drawn in zip(first, targets, choices, openings.others, strict=True):
+        turns = held(start, target, lambda turn, left, mine=mine: left[(*mine, 0)[turn]])
+        better.append(gained(turns, target) - gained(held(start, target, greedily), target))
+        chances = [chance_of(left[choice], left[:3], state) for (state, left), choice in zip(turns, mine, strict=False)]
+        losses.append(-better[-1] * np.sum(chances, axis=0))
+        for (state, _), others in zip(turns, drawn, strict=False):
+            hinges += hinges_of(state, target, others, 0.3)
+    # The first finds its target at once, where greedily it would not; the second later than that; the third never.
+    assert np.sign(better).tolist() == [1, -1, -1]
+    monkeypatch.setattr(dialogue_losses, "sample", choosing(choices))
+    found = self_critical(net, stage, openings, candidates=3, margin=0.3, supervise=supervise)
+    assert_value_and_slope(found, net, np.mean(losses, axis=0) + supervise * beside(hinges))
+
+
+@pytest.mark.parametrize(("target", "better"), [(2, 1.0), (3, -1.0)])
+def test_a_choice_becomes_likelier_where_it_finds_more_than_the_greedy_one(target, better, monkeypatch) -> None:
+    # After a the state is at 1.4: b, at 1, is the nearest, then c, at 2, and c is chosen. After b it is at 4, after c
+    # at 0. If c is the target: 1/2, then 1 as it is found; greedily 1/2, then 0 as c is farther from 4 than d is. If
+    # d is: 0, then 0 as d is farther from 0 than b is; greedily 0, then 1.
+    net, stage, _ = toy([0.0, 1.0, 2.0, 4.0], [1.4, 4.0, 0.0, 0.0])
+    openings = Openings(0, np.array([target]), np.array([0]), np.array([1]), np.ones((1, 2, 1), np.int64))
+    monkeypatch.setattr(dialogue_losses, "sample", choosing([[1]]))
+    found = self_critical(net, stage, openings, candidates=2)
+    # The chance of c: e^-0.36 / (e^-0.16 + e^-0.36); it grows by 2 (2 - the mean of 1 and 2) as the state does.
+    chance = 1 / (1 + math.exp(0.2))
+    assert_value_and_slope(found, net, [-better * math.log(chance), -better * 2 * (1 - chance)])
+    state = 1.4 - 0.1 * net.shift.grad.item()
+    after = 1 / (1 + math.exp((state - 2) ** 2 - (state - 1) ** 2))
+    assert np.sign(after - chance) == better
+
+
+def looked_ahead(first, target, path, left):
+    """Of the three nearest, the one after which, greedily, the target has the least sum of ranks."""
+    sums = []
+    for image in left[:3]:
+        shown = [*path, image]
+        turns = held(first, target, lambda turn, left, shown=shown: (*shown, *left[:1] * 4)[turn])
+        later = [left.index(target) + 1 for _, left in turns[len(shown) :]]
+        sums.append(sum(later) + 4 - max(len(turns), len(shown)))
+    return left[int(np.argmin(sums))]
+
+
+@pytest.mark.parametrize(("negatives", "hinges", "supervise"), [(3, 0, 0.0), (2, 3, 2.0), (3, 1, 2.0)])
+def test_policy_improvement_counts_every_turn_of_every_dialogue_alike(negatives, hinges, supervise) -> None:
+    (net, stage, seen), (target, _, _) = recalling(shift=0.3), recalling()
+    first, targets = [1, 0, 3], [4, 1, 0]
+    openings = opened(first, targets)
+    losses, terms = [], []
+    for start, wanted, drawn in zip(first, targets, openings.others, strict=True):
+        path = []
+        for turn, (state, left) in enumerate(held(start, wanted, greedily)):
+            terms += hinges_of(state + 0.3, wanted, drawn[turn, :hinges], 0.3)
+            if turn < 3:
+                best = looked_ahead(start, wanted, path, left)
+                others = [image for image in drawn[turn, :negatives].tolist() if image != best]
+                losses.append(-chance_of(best, [best, *others], state + 0.3))
+                path.append(left[0])
+    assert len(losses) == 1 + 2 + 3  # the first finds its target in the first turn, the second in the second
+    expected = np.mean(losses, axis=0) + (supervise * beside(terms) if supervise else 0)
+    options = {"negatives": negatives, "hinges": hinges, "margin": 0.3, "supervise": supervise}
+    assert_value_and_slope(improved(net, target, seen, stage, openings, candidates=3, **options), net, expected)
+
+
+# Dialogues
 
 
 def test_ranks_leave_out_what_was_shown_and_count_ties_by_half() -> None:
@@ -446,10 +662,27 @@ def test_the_image_encoder_is_frozen_while_a_policy_is_improved(parts, monkeypat
     assert torch.equal(model.net.image_encoder.weight, before["weight"])
 
 
+@pytest.mark.parametrize(("hinges", "supervise", "drawn"), [(3, 2.0, 3), (3, 0.0, 2), (1, 2.0, 2)])
+def test_as_many_images_are_drawn_and_compared_as_were_asked_for(hinges, supervise, drawn, parts, monkeypatch) -> None:
+    asked = []
+
+    def watched(net, target, seen, stage, openings, **options):
+        asked.append((openings.others.shape[2], options))
+        return improved(net, target, seen, stage, openings, **options)
+
+    monkeypatch.setattr("mtbench.models.dialog_manager.improved", watched)
+    options = {"candidates": 4, "negatives": 2, "hinges": hinges, "margin": 0.3, "supervise": supervise}
+    model = DialogManager(**{**SHORT, **options, "training": "mbpi", "epochs": 1})
+    model.trainer().run(model.phases(*parts))
+    assert asked[0] == (drawn, options)
+
+
 def test_words_of_the_user_and_of_the_annotators_have_tokens(parts) -> None:
     stages = stages_of(*parts, simulator_of("attributes", ""))
-    assert {"more", "less"} <= set(stages.words)
-    assert stages.features == 64 or stages.features > 0
+    written = " ".join(text for history in parts[0].histories for text in history.feedback)
+    assert "trim" in written and "less" not in written
+    assert {"more", "less", "trim"} <= set(stages.words)  # "trim" only the annotators say, "less" only the user
+    assert stages.features == len(parts[2].image_features(stages.train[0].image_ids[:1])[0])
 
 
 def on(names) -> Fold:
