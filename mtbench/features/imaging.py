@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
@@ -64,15 +65,17 @@ def open_picture(path: Path) -> Picture:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # remarks on odd metadata; the pixels are what counts
-            warnings.simplefilter("error", Pillow.DecompressionBombWarning)
             with Pillow.open(path, formats=FORMATS) as picture:
+                # Pillow only warns of these, and filters of warnings are shared by all threads.
+                if picture.width * picture.height > (Pillow.MAX_IMAGE_PIXELS or math.inf):
+                    raise Pillow.DecompressionBombError
                 turned = ImageOps.exif_transpose(picture)
                 if "A" in turned.getbands() or "transparency" in turned.info:
                     layers = turned.convert("RGBA")
                     white = Pillow.new("RGBA", layers.size, "white")
                     return Pillow.alpha_composite(white, layers).convert("RGB")
                 return turned.convert("RGB")
-    except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
+    except Pillow.DecompressionBombError:
         raise MtbenchError(f"has more than {Pillow.MAX_IMAGE_PIXELS:,} pixels; make it smaller") from None
     except UnidentifiedImageError:
         raise MtbenchError(f"is none of {', '.join(FORMATS)}") from None
