@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import socket
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +35,6 @@ from mtbench.simulation.attributes import Attributes
 from mtbench.simulation.dialogue import Dialogues, Manner, Opening, converse, openings_of
 from mtbench.simulation.differences import differences, percentiles
 from mtbench.simulation.english import an, listed, more
-from mtbench.simulation.llm import Llm
 from mtbench.simulation.measures import by_turn, summary
 from mtbench.simulation.nearest_pair import NearestPair
 from mtbench.simulation.order import order
@@ -488,139 +483,6 @@ def test_relevance_looks_at_features_where_there_are_no_traits() -> None:
     world = world_of(images_of(list(vectors)), vectors)
     asked = [Situation("x", "t", "near", ("far",), ("",)), Situation("x", "t", "far", ("near",), ("",))]
     assert Relevance().say(asked, world) == ["closer", "not closer"]
-
-
-# A user behind an endpoint
-
-
-@contextmanager
-def endpoint(*answers: tuple[int, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A server that gives these answers one after the other, the last one for good; and what it was asked."""
-    asked: list[dict[str, Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            asked.append({"path": self.path, "key": self.headers.get("Authorization"), **body})
-            status, answer = answers[min(len(asked), len(answers)) - 1]
-            content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-            self.send_response(status)
-            if status == 302:
-                self.send_header("Location", "http://127.0.0.1:9/elsewhere")
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/v1", asked
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def answer(text: Any) -> dict[str, Any]:
-    return {"choices": [{"message": {"role": "assistant", "content": text}}]}
-
-
-SECRET = "sk-very-secret"
-SHOP = {
-    "B00A": Image("B00A", "x", "a red shoe", ("floral",)),
-    "B00B": Image("B00B", "x", "a blue shoe"),
-    "B00C": Image("B00C", "x"),
-}
-
-
-def llm(url: str, **options: Any) -> Llm:
-    return Llm(url=url, model="m", wait=0, **options)
-
-
-def test_a_language_model_hears_of_images_in_words_and_never_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MY_KEY", SECRET)
-    with endpoint((200, answer("is  blue\x1b\nand " + "very " * 30))) as (url, asked):
-        user = llm(url, key_variable="MY_KEY", seed=7)
-        same = [Situation("x", "B00B", "B00A", seed=seed) for seed in range(3)]
-        said = user.say(same, world_of(SHOP))
-        assert user.say(same, world_of(SHOP)) == said  # asked once
-    assert said == ["is blue and " + " ".join(["very"] * 13)] * 3
-    assert len(asked) == 1
-    (one,) = asked
-    assert (one["path"], one["model"], one["temperature"], one["seed"]) == ("/v1/chat/completions", "m", 0, 7)
-    assert one["key"] == f"Bearer {SECRET}"
-    text = one["messages"][1]["content"]
-    assert text == "The item shown: a red shoe; floral\nThe item you want: a blue shoe"
-    assert "B00" not in json.dumps(one["messages"])
-    assert SECRET not in repr(vars(user))
-
-
-@pytest.mark.parametrize("status", [429, 503])
-def test_a_busy_endpoint_is_asked_again(status: int) -> None:
-    with endpoint((status, {}), (status, {}), (200, answer("is red"))) as (url, asked):
-        assert llm(url).say([Situation("x", "B00A", "B00B")], world_of(SHOP)) == ["is red"]
-        assert len(asked) == 3
-    with endpoint((status, {"error": "busy"})) as (url, asked):
-        with pytest.raises(MtbenchError, match=f"answers {status}: .*busy"):
-            llm(url, retries=1).say([Situation("x", "B00A", "B00B")], world_of(SHOP))
-        assert len(asked) == 2
-
-
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        ((401, {"error": f"wrong key {SECRET}"}), "answers 401: the key in MY_KEY is refused"),
-        ((400, {"error": f"no such model for {SECRET}"}), r"answers 400: .*no such model for \*\*\*"),
-        ((302, b""), "answers 302: it has moved"),
-        ((200, b"<html>"), "something else than a chat completion: <html>"),
-        ((200, {"choices": []}), "something else than a chat completion"),
-        ((200, [1]), "something else than a chat completion"),
-        ((200, answer(" \n")), r"gives an empty answer \(model m\)"),
-        ((200, answer(None)), "gives an empty answer"),
-        ((200, b" " * ((1 << 20) + 1)), "more than 1,048,576 bytes"),
-    ],
-)
-def test_what_an_endpoint_does_wrong_is_one_line_without_the_key(
-    given: Any, words: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MY_KEY", SECRET)
-    with endpoint(given) as (url, asked), pytest.raises(MtbenchError, match=words) as refused:
-        llm(url, key_variable="MY_KEY").say([Situation("x", "B00A", "B00B")], world_of(SHOP))
-    assert SECRET not in str(refused.value) and "\n" not in str(refused.value)
-    assert len(asked) == 1  # what would fail again is not tried again
-
-
-def test_no_server_no_key_and_no_words_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MY_KEY", raising=False)
-    asked = [Situation("x", "B00A", "B00B")]
-    with endpoint((401, {})) as (url, _):
-        with pytest.raises(MtbenchError, match="the key in MY_KEY is not set"):
-            llm(url, key_variable="MY_KEY").say(asked, world_of(SHOP))
-        with pytest.raises(MtbenchError, match="B00C has neither caption nor attributes"):
-            llm(url).say([Situation("x", "B00C", "B00A")], world_of(SHOP))
-    with pytest.raises(MtbenchError, match=r"/v1/chat/completions cannot be reached: .*refused"):
-        llm(url).say(asked, world_of(SHOP))
-    monkeypatch.setenv("MY_KEY", f"{SECRET}\nX: 1")
-    with pytest.raises(MtbenchError, match="holds characters that no key has") as refused:
-        llm(url, key_variable="MY_KEY").say(asked, world_of(SHOP))
-    assert SECRET not in str(refused.value)
-
-
-def test_an_endpoint_that_says_nothing_is_not_waited_for() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        user = llm(f"http://127.0.0.1:{server.getsockname()[1]}", timeout=0.1, retries=1)
-        with pytest.raises(MtbenchError, match=r"did not answer within 0\.1 seconds"):
-            user.say([Situation("x", "B00A", "B00B")], world_of(SHOP))
-
-
-@pytest.mark.parametrize(
-    "url", ["ftp://a/v1", "localhost", "http://me:secret@a/v1", "http://a/v1?key=secret", "file:///x"]
-)
-def test_an_address_that_is_none_or_holds_a_secret_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="url must") as refused:
-        Llm(url=url, model="m")
-    assert "secret" not in str(refused.value)
 
 
 # Models

@@ -21,7 +21,7 @@ JUDGED = ("n", "BLEU-4", "ROUGE-L", "percentile by words", "percentile by words 
     epilog="""\b
 Three to start with:
   mtbench simulate random bm25 --benchmark shoebox
-  mtbench simulate bm25 --benchmark shoebox --simulator attributes --simulator-set n=1
+  mtbench simulate bm25 --benchmark shoebox --simulator attributes,n=1 --simulator attributes,n=10
   mtbench simulate rocchio ewma bm25 --benchmark shoebox --simulator relevance --simulator template --picture turns.svg
 """
 )
@@ -33,7 +33,8 @@ Three to start with:
     multiple=True,
     default=["template"],
     show_default=True,
-    help="The user; see `mtbench list simulators`, or file.py:Class. Repeatable.",
+    help="The user; see `mtbench list simulators`, or file.py:Class. Options of its own after commas: attributes,n=1. "
+    "Repeatable.",
 )
 @click.option("--turns", type=int, default=5, show_default=True, help="The longest dialogue.")
 @click.option("--dialogues", type=int, default=1000, show_default=True, help="How many, over all categories.")
@@ -51,7 +52,11 @@ Three to start with:
 @SPLIT
 @SET
 @click.option(
-    "--simulator-set", "user_options", multiple=True, metavar="NAME=VALUE", help="An option of the user; repeatable."
+    "--simulator-set",
+    "user_options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of every user that is named without options of its own; repeatable.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder. [default: simulations in the benchmark]")
 @click.option("--picture", type=click.Path(path_type=Path), help="Draw the percentile after each turn: .svg or .png.")
@@ -83,7 +88,7 @@ def simulate(
     from mtbench.evaluation.pictures import check_picture
     from mtbench.simulation.dialogue import Manner
     from mtbench.simulation.differences import against_first
-    from mtbench.simulation.order import order
+    from mtbench.simulation.order import named, order
     from mtbench.simulation.picture import draw
     from mtbench.simulation.simulate import SimulateSettings, folder_of
     from mtbench.simulation.simulate import simulate as run
@@ -95,21 +100,22 @@ def simulate(
     manner = Manner(turns, patience, change_of_mind, seed)
     loaded = load(benchmark)
     folder = out or benchmark / "simulations"
-    asked, told = options_of(options), options_of(user_options)
-    users = list(dict.fromkeys(simulators))
+    asked, users = options_of(options), users_of(simulators, options_of(user_options))
+    every = list(dict.fromkeys(models))
     records: list[dict[str, Any]] = []
     try:
-        for user in users:
+        for user, told in users:
             settings = SimulateSettings(user, dialogues, manner, split, features, words, asked, told)
-            for name in models:
+            for name in every:
                 records.append(run(name, loaded, folder, settings, progress=sys.stderr.isatty()))
     finally:  # what is done is shown, even if the next model fails
         if records and not as_json:
-            click.echo(simulation_table(records))
-    gains = against_first([(folder_of(folder, record), record) for record in records])
-    agreement = order(records) if len(users) > 1 and len(models) > 1 else None
+            click.echo(simulation_table(named(records)))
+    seen = named(records)
+    gains = against_first([(folder_of(folder, record), one) for record, one in zip(records, seen, strict=True)])
+    agreement = order(records) if len(users) > 1 and len(every) > 1 else None
     if picture is not None:
-        draw(records, picture)
+        draw(seen, picture)
     if as_json:
         print_json({"simulations": records, "against_first": gains, "order": agreement})
         return
@@ -120,6 +126,34 @@ def simulate(
     lost = sum(record["dialogues"] - record["saved"] for record in records)
     less = f" ({lost:,} whose user wanted two things are no transactions)" if lost else ""
     click.echo(f"\nDialogues{less} and records are in {folder}" + (f", the picture is {picture}" if picture else ""))
+
+
+def users_of(typed: Sequence[str], shared: Mapping[str, str]) -> list[tuple[str, dict[str, str]]]:
+    """Each user once, with its options: its own, as in ``attributes,n=1``, or else the shared ones.
+
+    Raises:
+        MtbenchError: what stands after a comma is no option, or nobody is left to take the shared ones.
+    """
+    found: list[tuple[str, dict[str, str]]] = []
+    for text in typed:
+        name, *parts = text.split(",")
+        own: dict[str, str] = {}
+        for part in parts:
+            option, equals, value = part.partition("=")
+            if not (name and option and equals):
+                raise MtbenchError(
+                    f"--simulator {text!r} must be NAME or NAME,OPTION=VALUE such as attributes,n=1; neither a path "
+                    "nor a value may hold a comma"
+                )
+            if option.replace("-", "_") in own:
+                raise MtbenchError(f"--simulator {text!r} gives {option} twice; repeat --simulator for another user")
+            own[option.replace("-", "_")] = value
+        user = name, own or dict(shared)
+        if user not in found:
+            found.append(user)
+    if shared and all("," in text for text in typed):
+        raise MtbenchError("--simulator-set is for users without options of their own, and here each has its own")
+    return found
 
 
 def simulation_table(records: Sequence[Mapping[str, Any]]) -> str:
@@ -136,7 +170,7 @@ def simulation_table(records: Sequence[Mapping[str, Any]]) -> str:
         rows.append(
             [
                 record["model"].rpartition(":")[2] + " LEAK" * any(t["leak"]["marked"] for t in record["trained"]),
-                record["simulator"]["name"].rpartition(":")[2],
+                record["simulator"]["name"],
                 record["proxy"],
                 *(points(row["percentile"]) for row in record["rows"]),
                 points_range(*last["percentile interval"]),
@@ -179,7 +213,7 @@ def simulation_table(records: Sequence[Mapping[str, Any]]) -> str:
     learned = {record["simulator"]["name"]: record["learned"] for record in records if record["learned"]}
     if learned and first["patience"] < 1:
         lines.append("")
-    lines += [learned_line(name.rpartition(":")[2], found) for name, found in learned.items()]
+    lines += [learned_line(name, found) for name, found in learned.items()]
     if any(record["split"] != "test" for record in records):
         lines.append(f"The {first['split']} part is one that models learn from or choose their options on.")
     return "\n".join(lines)
@@ -208,7 +242,7 @@ def _plain(values: Mapping[str, Any]) -> Iterator[str]:
 def _gains(found: Sequence[Mapping[str, Any]], turns: int) -> str:
     rows = [
         [
-            *(str(row[name]).rpartition(":")[2] for name in ("model", "simulator")),
+            *(str(row["model"]).rpartition(":")[2], row["simulator"]),
             points(row["gain"], sign="+"),
             points_range(*row["interval"]),
             f"{row['p_holm']:.4f}",

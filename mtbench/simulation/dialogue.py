@@ -19,7 +19,7 @@ from mtbench.core.types import Gallery, History
 from mtbench.evaluation.evaluators.closed_loop import unseen
 from mtbench.evaluation.measures import Counts, Positions
 from mtbench.evaluation.ranker import Ranker
-from mtbench.simulation.protocol import Simulator, Situation, World
+from mtbench.simulation.protocol import Simulator, Situation, World, heard
 
 _SALT_TURN, _SALT_MIND, _SALT_LEAVE = 1, 2, 3
 
@@ -40,8 +40,8 @@ class Manner:
     Attributes:
         turns: the longest dialogue.
         patience: the chance that a user goes on after a turn that did not find the target; 1 for endless patience.
-        change_of_mind: the chance at each turn after the first that the user wants another image instead, drawn from
-            those of the gallery that were not shown.
+        change_of_mind: the chance at each turn after the first that the user wants another image instead, one that
+            was not shown: the first such of an order drawn for the turn, the same for every model.
         seed: of openings, users and minds.
     """
 
@@ -142,14 +142,24 @@ def converse(
     world: World,
     manner: Manner,
     *,
+    wanted: Mapping[str, Sequence[str]] | None = None,
     progress: bool = False,
 ) -> Dialogues:
     """Hold all dialogues with one model.
 
+    Args:
+        ranker: the model and what it searches.
+        openings: how each dialogue begins.
+        simulator, world: the user.
+        manner: how users are.
+        wanted: what may be wanted after a change of mind, as for `openings_of`.
+        progress: show a bar.
+
     Raises:
-        MtbenchError: the simulator says nothing for some situation, or something that is no text.
+        MtbenchError: what the simulator says is not one text for each situation, or none that can be saved.
     """
     n, turns = len(openings), manner.turns
+    may = wanted or {category: gallery.image_ids for category, gallery in ranker.galleries.items()}
     greater, equal = np.zeros((n, turns), np.int64), np.ones((n, turns), np.int64)
     sizes = np.array([[len(ranker.galleries[one.category])] for one in openings], np.int64)
     candidates = np.repeat(sizes, turns, axis=1)
@@ -163,8 +173,8 @@ def converse(
             break
         for row in live:
             if turn and _chance(manner.seed, row, turn, _SALT_MIND) < manner.change_of_mind:
-                images = ranker.galleries[openings[row].category].image_ids
-                targets[row, turn:] = _other(images, targets[row, turn], shown[row], manner.seed, row, turn)
+                rng = np.random.default_rng(_seed(manner.seed, row, turn, _SALT_MIND, 1))
+                targets[row, turn:] = _other(may[openings[row].category], targets[row, turn], shown[row], rng)
         situations = [
             Situation(
                 openings[row].category,
@@ -176,7 +186,7 @@ def converse(
             )
             for row in live
         ]
-        for row, text in zip(live, _said(simulator, situations, world), strict=True):
+        for row, text in zip(live, heard(simulator, situations, world), strict=True):
             said[row].append(text)
         histories = [History(openings[row].category, tuple(shown[row]), tuple(said[row])) for row in live]
         asked = ranker.ask(histories, [[targets[row, turn]] for row in live], depth=turn + 2)
@@ -206,20 +216,14 @@ def converse(
     )
 
 
-def _said(simulator: Simulator, situations: Sequence[Situation], world: World) -> list[str]:
-    """What the user says, checked: it may be anybody's class."""
-    texts = list(simulator.say(situations, world))
-    name = type(simulator).__name__
-    if len(texts) != len(situations) or not all(isinstance(text, str) for text in texts):
-        raise MtbenchError(f"{name}.say must return one text for each of {len(situations)} situations")
-    return texts
+def _other(images: Sequence[str], wanted: str, shown: Sequence[str], rng: np.random.Generator) -> str:
+    """What a user wants after a change of mind: another image that was not shown; the same where there is none.
 
-
-def _other(gallery: Sequence[str], wanted: str, shown: Sequence[str], seed: int, row: int, turn: int) -> str:
-    """What a user wants after a change of mind: another image that was not shown; the same where there is none."""
-    images = [image for image in gallery if image != wanted and image not in shown]
-    rng = np.random.default_rng(_seed(seed, row, turn, _SALT_MIND, 1))
-    return images[int(rng.integers(len(images)))] if images else wanted
+    All images are put in an order that depends on nothing that a model did, and the first that will do is wanted. So
+    the users of two models want the same, but for those to whom one of the models has shown that image.
+    """
+    order = (images[place] for place in rng.permutation(len(images)).tolist())
+    return next((image for image in order if image != wanted and image not in shown), wanted)
 
 
 def _seed(*of: int) -> int:

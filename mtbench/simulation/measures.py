@@ -5,8 +5,9 @@ percentile         1 - (rank - 1) / (candidates - 1) of the target after each tu
 R@K                share of dialogues whose target is within the first K after the turn
 hits@K             share whose target was within the first K after this turn or any before (ChatIR): the running
                    maximum of the expected R@K, not the expectation of a maximum over ties
-turns to success   the first turn whose hits@K, of the last wish, is above a half; median over all dialogues, those
-                   without success counted as longer than any
+turns to success   the first turn whose hits@K, of the last wish, is above a half; over all dialogues the turn by
+                   which more than half have had success: the higher of two middle values, for a mean of the two
+                   would be a turn that no dialogue had. None where that is not within the turns
 talking            dialogues in which the user spoke at this turn
 =================  ===================================================================================================
 
@@ -68,7 +69,7 @@ def summary(dialogues: Dialogues, *, seed: int = 0) -> dict[str, Any]:
     for (name, turn), (mean, low, high) in zip(names, about, strict=True):
         rows[turn] |= {name: mean, f"{name} interval": [low, high]}
     first = _first_success(values[f"hits@{SUCCESS}"], dialogues.targets)
-    middle = float(np.median(first))
+    middle = float(np.quantile(first, 0.5, method="higher"))
     return {
         "n": n,
         "clusters": drawn.n_clusters,

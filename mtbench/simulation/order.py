@@ -21,6 +21,15 @@ FEW = 5
 """Models below which tau can take a handful of values only."""
 
 
+def named(records: Sequence[Record]) -> list[Record]:
+    """The records with their users under the names that people see: in tables, in pictures, beside tau."""
+    names = _names([record["simulator"] for record in records])
+    return [
+        {**record, "simulator": {**record["simulator"], "name": name}}
+        for record, name in zip(records, names, strict=True)
+    ]
+
+
 def order(records: Sequence[Record]) -> dict[str, Any]:
     """Tau-b for each pair of simulators, of the mean percentile over turns of each model. Plain JSON.
 
@@ -31,8 +40,8 @@ def order(records: Sequence[Record]) -> dict[str, Any]:
         MtbenchError: fewer than two models or simulators, a model that lacks a simulator, or records of different
             dialogues.
     """
-    users = _names([record["simulator"] for record in records], "name")
-    models = _names([{"name": r["model"], "options": r["options"], "trained": r["trained"]} for r in records], "name")
+    users = _names([record["simulator"] for record in records])
+    models = _names([{"name": r["model"], "options": r["options"], "trained": r["trained"]} for r in records])
     _check_same(records)
     found: dict[str, dict[str, float]] = {user: {} for user in dict.fromkeys(users)}
     for record, user, model in zip(records, users, models, strict=True):
@@ -83,20 +92,28 @@ def _note(models: int, users: int) -> str:
     return note + "."
 
 
-def _names(things: Sequence[Mapping[str, Any]], name: str) -> list[str]:
-    """A name for each thing: its own, with its options where the same name stands for several things."""
-    short = [str(thing[name]).rpartition(":")[2] for thing in things]
+def _names(things: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A name for each thing: ``Curt`` of ``curt.py:Curt``, and the options that tell several of that name apart.
+
+    >>> _names([{"name": "attributes", "options": {"n": n}} for n in "13"])
+    ['attributes n=1', 'attributes n=3']
+    """
     keys = [json.dumps(thing, sort_keys=True, default=str) for thing in things]
-    kinds: dict[str, dict[str, int]] = {}
-    for own, key in zip(short, keys, strict=True):
-        kinds.setdefault(own, {}).setdefault(key, len(kinds[own]))
-    found = []
-    for thing, own, key in zip(things, short, keys, strict=True):
-        several = len(kinds[own]) > 1
-        options = ", ".join(f"{k}={v}" for k, v in sorted(thing["options"].items()))
-        number = f" #{kinds[own][key] + 1}"
-        found.append(own + (f" ({options or 'no options'}){number}" if several else ""))
-    return found
+    alike: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for thing, key in zip(things, keys, strict=True):
+        alike.setdefault(str(thing["name"]).rpartition(":")[2], {})[key] = thing["options"]
+    found: dict[str, str] = {}
+    for short, options in alike.items():
+        told = [f"{short}{_told(own, list(options.values()))}" for own in options.values()]
+        for number, (key, name) in enumerate(zip(options, told, strict=True), 1):
+            found[key] = f"{name} #{number}" if told.count(name) > 1 else name
+    return [found[key] for key in keys]
+
+
+def _told(own: Mapping[str, Any], among: Sequence[Mapping[str, Any]]) -> str:
+    """The options of a thing that others do not share. Without a colon, for what stands before one is a path."""
+    told = (f" {name}={value}" for name, value in sorted(own.items()) if any(o.get(name) != value for o in among))
+    return "".join(told).replace(":", "-")
 
 
 def _check_same(records: Sequence[Record]) -> None:

@@ -23,6 +23,9 @@ from mtbench.models.protocol import Catalogue
 HAS = ""
 """The value of a trait that is a word alone: an image has it, or says nothing of it."""
 
+LONGEST_TEXT = 2_000
+"""Signs of what is said once; `mtbench build dialogues` takes no more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Situation:
@@ -118,3 +121,36 @@ class Learning(Protocol):
     def learn(self, world: World) -> Mapping[str, Any]:
         """Learn; returns what was learned, for the record."""
         ...
+
+
+def heard(simulator: Simulator, situations: Sequence[Situation], world: World) -> list[str]:
+    """What a user says, checked, for it may be anybody's class.
+
+    A text that `mtbench build dialogues` would refuse is refused here, before anything is saved.
+
+    Raises:
+        MtbenchError: it is no list with one text for each situation, or a text is blank, too long or not plain.
+    """
+    said = simulator.say(situations, world)
+    must = f"{type(simulator).__name__}.say must return one text for each of {len(situations)} situations"
+    if not isinstance(said, Sequence) or isinstance(said, (str, bytes, bytearray)):
+        raise MtbenchError(f"{must} in a list, not {'None' if said is None else type(said).__name__}")
+    if len(said) != len(situations):
+        raise MtbenchError(f"{must}, not {len(said)}")
+    for text in said:
+        if wrong := _wrong(text):
+            raise MtbenchError(f"{must}, and one of them {wrong}")
+    return list(said)
+
+
+def _wrong(text: object) -> str:
+    """What is wrong with a text; empty for plain words. Joined emoji are plain, and so are tabs and new lines."""
+    if not isinstance(text, str):
+        return f"is no text but {'None' if text is None else type(text).__name__}"
+    if len(text) > LONGEST_TEXT:
+        return f"has {len(text):,} signs; {LONGEST_TEXT:,} are the most"
+    plain = text.replace("\u200d", "").replace("\n", " ").replace("\t", " ")
+    if not plain.strip():
+        return "is blank"
+    hidden = next((sign for sign in plain if not sign.isprintable()), "") if not plain.isprintable() else ""
+    return f"holds U+{ord(hidden):04X}, which cannot be seen" if hidden else ""

@@ -105,7 +105,7 @@ def simulate(
     wanted = untaught(system.galleries, taught if settings.split != "train" else ())
     openings = openings_of(system.galleries, settings.dialogues, settings.manner.seed, wanted=wanted)
     with blame(system.asked.plugin, type(speaker)):
-        found = converse(system.ranker(), openings, speaker, world, settings.manner, progress=progress)
+        found = converse(system.ranker(), openings, speaker, world, settings.manner, wanted=wanted, progress=progress)
     prefix = f"{settings.manner.seed}"
     saved = lines_of(found, prefix=prefix, split=settings.split)
     record = {

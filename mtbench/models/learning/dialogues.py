@@ -10,11 +10,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from mtbench.core.errors import MtbenchError
 from mtbench.models.learning.examples import Indices
 from mtbench.models.learning.vocabulary import Vocabulary, trimmed
 from mtbench.models.nets.dialog_manager import Network, Seen
-from mtbench.simulation.protocol import Simulator, Situation, World
+from mtbench.simulation.protocol import Simulator, Situation, World, heard
 
 MOST_TURNS = 64
 """A dialogue has fewer: each turn has a seed of its own."""
@@ -108,7 +107,7 @@ class Talk:
         """The same with what the users say of the last image; one call for all.
 
         Raises:
-            MtbenchError: the simulator does not say one text for each.
+            MtbenchError: the simulator does not say one plain text for each.
         """
         names, turn = stage.image_ids, self.shown.shape[1] - 1
         situations = [
@@ -124,10 +123,7 @@ class Talk:
                 self.targets.tolist(), self.shown.tolist(), self.said, self.seeds.tolist(), strict=True
             )
         ]
-        texts = list(stage.simulator.say(situations, stage.world)) if situations else []
-        if len(texts) != len(situations) or not all(isinstance(text, str) for text in texts):
-            name = type(stage.simulator).__name__
-            raise MtbenchError(f"{name}.say must return one text for each of {len(situations)} situations")
+        texts = heard(stage.simulator, situations, stage.world) if situations else []
         return replace(self, said=tuple((*said, text) for said, text in zip(self.said, texts, strict=True)))
 
     def tokens(self, stage: Stage) -> Tensor:
