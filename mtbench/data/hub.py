@@ -13,7 +13,8 @@ from mtbench.core.errors import MtbenchError
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-KEPT_HERE = ["features/*", "results/*", "checkpoints/*", "sweeps/*", "local.json", ".*", "*/.*"]
+MADE_FROM_IT = ("features", "results", "checkpoints", "sweeps", "simulations", "simulators")
+KEPT_HERE = [*(f"{name}/*" for name in MADE_FROM_IT), "local.json", ".*", "*/.*"]
 """What is of this machine or made from the benchmark: never uploaded."""
 
 

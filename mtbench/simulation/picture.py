@@ -17,7 +17,7 @@ Record = Mapping[str, Any]
 DASHES = ("-", "--", "-.", ":")
 """Beyond the colours the lines are told apart by these."""
 
-SIDE_BY_SIDE = 4
+SIDE_BY_SIDE = 5
 """So many users have a plot each."""
 
 
