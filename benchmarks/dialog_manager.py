@@ -5,9 +5,9 @@
 
 Boards: the shoebox of 1,200 images, known by their captions; the same known by their pixels; and Shoes with words in
 the place of pictures (TF-IDF and MiniLM of captions).
-Users: on the shoebox one who names 3, 1 or 10 attributes ("more X, less Y"), one who speaks in sentences (template),
-and with pixels one who learned to speak of pictures (captioner); on Shoes, whose images have no attributes, one who
-repeats what an annotator said of the most similar training pair, and a captioner.
+Users: on the shoebox one who names 3, 1 or 10 attributes ("more X, less Y"), and one who speaks in sentences
+(template); on Shoes, whose images have no attributes, one who repeats what an annotator said of the most similar
+training pair, and one who learned to speak as annotators do (captioner).
 Trainings: each Dialog Manager learns with the user that it then talks to, on training images alone: supervised (SL),
 and from that checkpoint self-critical REINFORCE (RL) and model-based policy improvement (MBPI), both with the hinge of
 SL beside their loss, and alone as in the paper.
@@ -55,11 +55,14 @@ class User:
         title: for the table.
         name: of the simulator.
         options: of it.
+        alone: whether RL and MBPI are also trained with their own loss alone. A captioner takes ten times as long to
+            speak as the others.
     """
 
     title: str
     name: str
     options: Mapping[str, str]
+    alone: bool = True
 
     @property
     def of_training(self) -> dict[str, object]:
@@ -84,8 +87,8 @@ BY_ATTRIBUTES = (
 )
 USERS: dict[str, tuple[User, ...]] = {
     "shoebox": BY_ATTRIBUTES,
-    "images": (*BY_ATTRIBUTES, User("captioner", "captioner", {"features": "pixels"})),
-    "shoes": (User("nearest-pair", "nearest-pair", {}), User("captioner", "captioner", {})),
+    "images": BY_ATTRIBUTES,
+    "shoes": (User("nearest-pair", "nearest-pair", {}), User("captioner", "captioner", {}, alone=False)),
 }
 TRAININGS: dict[str, Options] = {
     "RL": {"training": "rl"},
@@ -138,11 +141,12 @@ class Comparison:
     def managers(self, user: User) -> dict[str, list[Path]]:
         """The checkpoints of every training with a user, by seed."""
         options: dict[str, object] = {**(QUICK if self.quick else {}), **user.of_training}
-        found: dict[str, list[Path]] = {name: [] for name in ("SL", *TRAININGS)}
+        trainings = {name: own for name, own in TRAININGS.items() if user.alone or not name.endswith("alone")}
+        found: dict[str, list[Path]] = {name: [] for name in ("SL", *trainings)}
         for seed in self.seeds:
             start = self.runner.train("dialog-manager", seed, options)
             found["SL"].append(start)
-            for name, training in TRAININGS.items():
+            for name, training in trainings.items():
                 also = {**training, "start": str(start)}
                 found[name].append(self.runner.train("dialog-manager", seed, {**options, **also}))
         return found
@@ -190,7 +194,7 @@ class Comparison:
         found = {(talks.user, talks.model): talks for talks in every}
         for user in self.users:
             start = found[user.title, "SL"]
-            yield from ((found[user.title, name], start) for name in TRAININGS)
+            yield from ((found[user.title, name], start) for name in TRAININGS if (user.title, name) in found)
             yield start, found[user.title, "whittle-search"]
 
 

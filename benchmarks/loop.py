@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -83,8 +84,10 @@ def gains(pairs: Sequence[tuple[Talks, Talks]]) -> list[dict[str, Any]]:
 
 
 def orders(talks: Sequence[Talks]) -> dict[str, Any] | None:
-    """Kendall's tau of the order of models between users; None for one user."""
-    return order([talk.line for talk in talks]) if len({talk.user for talk in talks}) > 1 else None
+    """Kendall's tau of the order of the models that met every user; None for one user."""
+    users = Counter(talk.model for talk in talks)
+    every = [talk.line for talk in talks if users[talk.model] == max(users.values())]
+    return order(every) if max(users.values()) > 1 else None
 
 
 def cell(row: Mapping[str, Any]) -> str:
