@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,11 @@ from mtbench.evaluation.statistics import bootstrap
 from mtbench.study.agreement import fleiss, krippendorff, percent
 from mtbench.study.app import create_app
 from mtbench.study.design import PAIRWISE, THREE_WAY, Design, Question
-from mtbench.study.pictures import Pictures
 from mtbench.study.report import summary
-from mtbench.study.serve import design_of, listen, make_server, serve
+from mtbench.study.serve import design_of, serve
 from mtbench.study.store import Answer, Store
+from mtbench.web.pictures import Pictures
+from mtbench.web.server import address, listen, server_on
 
 EVIL = "<script>window.hacked=1</script><img src=x onerror=window.hacked=1> \"'&amp; {{ 7*7 }}"
 MODELS = ("bm25", "random", "cat")
@@ -67,13 +69,13 @@ def folders(box: Benchmark, *models: str) -> list[Path]:
 
 @contextmanager
 def serving(store: Store, benchmark: Benchmark) -> Iterator[str]:
-    with closing(listen("127.0.0.1", 0)) as listening:
-        server = make_server(create_app(store, benchmark, hosts=["127.0.0.1"]), listening)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.shutdown()
+    with listen("127.0.0.1", 0) as listening:
+        server = server_on(listening, create_app(store, benchmark, hosts=frozenset({"127.0.0.1"})))
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    try:
+        yield address(server).rstrip("/")
+    finally:
+        server.shutdown()
 
 
 def design(questions: int = 12, way: str = PAIRWISE, models: int = 2, clusters: int | None = None) -> Design:
@@ -122,6 +124,9 @@ def test_questions_are_drawn_where_the_first_images_differ(box: Benchmark) -> No
     assert found.identity != design_of(folders(box), box, questions=10, seed=2).identity
     assert found.way == THREE_WAY and all(len(set(question.images)) == 3 for question in found.questions)
     assert found.counts["different"] + found.counts["same image first"] == found.transactions
+    shown = {t.transaction_id: {turn.reference for turn in t.turns} for t in box.transactions("test")}
+    assert not any(shown[question.transaction_id] & set(question.images) for question in found.questions)
+    assert found.without_shown
     pairs = design_of(folders(box), box, questions=9, pairwise=True)
     assert Counter(question.models for question in pairs.questions) == {(0, 1): 3, (0, 2): 3, (1, 2): 3}
     assert len({question.transaction_id for question in pairs.questions}) == 9
@@ -135,10 +140,11 @@ def test_what_cannot_be_asked_is_refused(box: Benchmark, tmp_path: Path) -> None
     with pytest.raises(MtbenchError, match="give their benchmark"):
         design_of(folders(box), write_tiny_benchmark(tmp_path / "other"))
     found = design_of(folders(box, "bm25", "random"), box, questions=3)
-    with pytest.raises(MtbenchError, match=r"--host 0\.0\.0\.0 lets other machines in: add --public"):
+    with pytest.raises(MtbenchError, match=r"--host 0\.0\.0\.0 lets other machines in.* Add --public"):
         serve(found, box, tmp_path / "s.sqlite", host="0.0.0.0")
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(MtbenchError, match="give another --port"):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(MtbenchError, match="Give another --port"):
         serve(found, box, tmp_path / "s.sqlite", port=taken.getsockname()[1])
+    assert not (tmp_path / "s.sqlite").exists(), "no file is left of a study that was never served"
 
 
 # The store
@@ -174,6 +180,8 @@ def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
         assert path.read_bytes() == before
     with pytest.raises(MtbenchError, match="there is no file"):
         Store(tmp_path / "nowhere.sqlite")
+    result = CliRunner().invoke(main, ["study", "report", str(tmp_path)])
+    assert result.exit_code == 2 and "is a folder; give the file that mtbench study serve made" in result.stderr
 
 
 KILLED = """
@@ -248,12 +256,16 @@ def test_rates_and_sign_tests_are_those_by_hand() -> None:
     assert pair["p"] == pair["p_holm"] == binomtest(6, 7).pvalue == 0.125
     assert pair["p_answers"] == binomtest(12, 15).pvalue
     assert found["median_seconds"] == 2.0 and (found["answered"], found["finished"]) == (2, 2)
-    assert found["claims"][0].startswith("No preference between one and two may be claimed (80.0% of 15 decided")
+    assert found["claims"][0].startswith(
+        "No preference between one and two may be claimed (more people took one on 6 of the 7 final targets that "
+        "decide, 85.7%, 95% interval 42.1 to 99.6; sign test p (Holm) = 0.12"
+    )
 
 
 def test_a_clear_preference_is_claimed_for_the_right_model_and_one_person_is_not_people() -> None:
-    found = summary(design(9), said(["1111111-1"]))
-    assert found["claims"][0].startswith("People prefer two to one (100.0% of 8 decided answers for two")
+    turned = [replace(answer, shown=design(9).shown(answer.question, 0)) for answer in said(["1111111-1"])]
+    found = summary(design(9), turned)
+    assert found["claims"][0].startswith("People prefer two to one (more people took two on 8 of the 8 final targets")
     assert "One participant answered" in found["claims"][1]
     assert summary(design(9), [])["claims"] == ["There are no answers yet, so nothing may be claimed."]
 
@@ -273,9 +285,16 @@ def test_of_three_models_a_choice_says_nothing_of_the_two_others() -> None:
 
 
 def test_a_liking_for_the_left_is_found() -> None:
-    found = summary(design(10), said(["0000000000"], (0, 1)))
-    assert found["places"] == {"counts": [10, 0], "n": 10, "left": 1.0, "expected": 0.5, "p": binomtest(10, 10).pvalue}
-    assert "The place mattered" in found["claims"][-1]
+    turned = [design(10).shown(question, 0) for question in range(10)]
+    found = summary(design(10), [Answer(0, question, shown[0], 2.0, shown) for question, shown in enumerate(turned)])
+    places = found["places"]
+    assert (places["counts"], places["n"], places["expected"]) == ([10, 0], 10, [5, 5])
+    # Of the 252 ways to deal 5 orders of each kind to 5 choices of each model, two are as far from 5 : 5
+    assert places["p"] == pytest.approx(2 / 252, abs=0.003)
+    assert "The place mattered" in found["claims"][-1] and "no model gains by it" in found["claims"][-1]
+    confounded = summary(design(10), said(["0000000000"], (0, 1)))
+    assert confounded["places"]["p"] is None, "always on the left, and always taken: nobody can tell"
+    assert not any("The place mattered" in claim for claim in confounded["claims"])
 
 
 def test_fleiss_is_that_of_statsmodels() -> None:
@@ -388,6 +407,28 @@ def test_ten_answers_in_a_browser_are_collected_and_reported(chromium: Any, box:
     assert again.exit_code == 2 and "--overwrite" in again.stderr
 
 
+def test_the_keys_are_the_letters_on_the_page_or_their_numbers(chromium: Any, box: Benchmark, tmp_path: Path) -> None:
+    store = Store(tmp_path / "study.sqlite", design_of(folders(box), box, questions=8))
+    keys = ["a", "B", "c", "1", "2", "3", "0"]
+    with serving(store, box) as url:
+        context = chromium.new_context()
+        tab = context.new_page()
+        begin(tab, url)
+        assert "A, B or C" in tab.locator(".keys").inner_text()
+        for key in keys:
+            tab.wait_for_load_state()
+            tab.wait_for_timeout(300)  # a key that is still down from the question before does not count
+            tab.keyboard.press("d")
+            with tab.expect_navigation():
+                tab.keyboard.press(key)
+        assert tab.title() == "Question 8 of 8"
+        context.close()
+    given = {answer.question: answer for answer in store.answers()}
+    chosen = [given[question] for question in store.design.order(0)[:7]]
+    places = [None if one.choice is None else one.shown.index(one.choice) for one in chosen]
+    assert places == [0, 1, 2, 0, 1, 2, None]
+
+
 def write_evil(folder: Path) -> tuple[Benchmark, list[Path]]:
     """A benchmark whose every text is markup, without pictures but one, and two rankings of it."""
     names = [f"{n} <b onclick=alert({n})>" for n in range(6)]
@@ -435,7 +476,7 @@ def test_hostile_words_stay_words(chromium: Any, tmp_path: Path) -> None:
 
 def test_the_server_gives_nothing_out_but_the_pictures_of_its_questions(box: Benchmark, tmp_path: Path) -> None:
     store = Store(tmp_path / "s.sqlite", design_of(folders(box, "bm25", "cat"), box, questions=4))
-    client = create_app(store, box, hosts=["127.0.0.1"]).test_client()
+    client = create_app(store, box, hosts=frozenset({"127.0.0.1"})).test_client()
     good = {"base_url": "http://127.0.0.1:8410"}
     assert client.get("/", base_url="http://evil.example").status_code == 403
     assert (
@@ -461,7 +502,7 @@ def test_the_server_gives_nothing_out_but_the_pictures_of_its_questions(box: Ben
         asked |= {turn.reference for turn in transaction.turns if transaction.transaction_id in chosen}
     unasked = next(image for image in box.images if image not in asked)
     pictures = Pictures(box, store.design.identity)
-    assert pictures.shows(unasked) and client.get(f"/picture/{pictures.token(min(asked))}", **good).status_code == 200
+    assert pictures.jpeg(unasked) and client.get(f"/picture/{pictures.token(min(asked))}", **good).status_code == 200
     for name in (unasked, min(asked), pictures.token(unasked), "../local.json", "%2e%2e%2flocal.json"):
         assert client.get(f"/picture/{name}", **good).status_code == 404
     for choice in ("3", "9", "", "<b>"):
@@ -474,13 +515,13 @@ def test_the_server_gives_nothing_out_but_the_pictures_of_its_questions(box: Ben
 
 
 def test_a_picture_is_not_set_against_words_and_twins_are_not_asked_about(tmp_path: Path) -> None:
-    names = list("abcdef")
+    names = list("abcdefgh")
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     for n, name in enumerate(names[:4]):
         Pillow.new("RGB", (40, 30), (60 * min(n, 2), 90, 200)).save(pictures / f"{name}.png")  # c and d are twins
     pairs = [("a", "b"), ("a", "e"), ("c", "d")]
-    turns = (Turn("a", ("is red",), "b"), Turn("b", ("is long",), "c"))
+    turns = (Turn("g", ("is red",), "h"), Turn("h", ("is long",), "c"))
     rows = [Transaction(f"t{n}", "dress", turns) for n in range(3)]
     captions = {"test": {name: f"dress {name}" for name in names}}
     found = write_tiny_benchmark(
@@ -509,8 +550,16 @@ def test_the_command_serves_until_it_is_stopped_and_goes_on_with_its_file(box: B
         with urllib.request.urlopen(address) as answer:
             assert "I agree to take part" in answer.read().decode()
         began = time.monotonic()
-        process.terminate()
+        process.send_signal(signal.SIGINT)
+        assert list(lines)[-1] == f"Ended. The answers are in {tmp_path / 's.sqlite'}.\n"
         assert process.wait(10) == 0 and time.monotonic() - began < 5
     other = CliRunner().invoke(main, ["study", "serve", *words, "--questions", "6"])
     assert other.exit_code == 2 and "holds the answers of another study: other number of questions" in other.stderr
     assert "serve" in CliRunner().invoke(main, ["study"]).output
+
+
+def test_without_flask_the_study_says_what_to_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "flask", None)
+    words = ["study", "serve", str(tmp_path), "--benchmark", str(tmp_path), "--out", str(tmp_path / "s.sqlite")]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2 and 'pip install "mtbench[chat]"' in result.stderr and result.stderr.count("\n") == 1

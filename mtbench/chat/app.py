@@ -8,27 +8,23 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeAlias
 
-import jinja2
-from flask import Flask, Response, abort, redirect, render_template, request, url_for
-from werkzeug.exceptions import HTTPException
-from werkzeug.wrappers import Response as AnyResponse
+from flask import Flask, abort, redirect, render_template, request, url_for
 
 from mtbench.chat.answers import TOP, Answerer
 from mtbench.chat.dialogue import LONGEST, Dialogue
-from mtbench.chat.guard import guard
-from mtbench.chat.pictures import Pictures
 from mtbench.chat.save import Saver
 from mtbench.chat.store import Store
 from mtbench.chat.view import view
 from mtbench.core.errors import MtbenchError
 from mtbench.core.types import Gallery
 from mtbench.data.benchmark import Benchmark
+from mtbench.web.app import Page, application
+from mtbench.web.pictures import Pictures
 
 PER_PAGE = 48
-
-Page: TypeAlias = str | AnyResponse | tuple[str, int]
+LARGEST = 16 << 10
+"""Bytes of a form: more than the longest text, so that what is too long for us is said on the page."""
 
 
 class Pages:
@@ -46,7 +42,13 @@ class Pages:
         self.saver = saver
         self.galleries: Mapping[str, Gallery] = answerers[0].system.galleries
         self.members = {name: frozenset(gallery.image_ids) for name, gallery in self.galleries.items()}
-        self.pictures = Pictures(benchmark)
+        self.words = {
+            image: " ".join((shown.caption or "", *shown.attributes, image)).casefold()
+            for image, shown in benchmark.images.items()
+        }
+        self.pictures = Pictures(benchmark, benchmark.revision)
+        for gallery in self.galleries.values():
+            self.pictures.name(gallery.image_ids)
         self.store = Store()
 
     def begin(self) -> Page:
@@ -58,7 +60,14 @@ class Pages:
 
     def show(self, moment: str) -> Page:
         """A moment of a dialogue."""
-        return self._page(moment, self._dialogue(moment))
+        dialogue = self._dialogue(moment)
+        return render_template(
+            "dialogue.html",
+            moment=moment,
+            dialogue=dialogue,
+            view=view(dialogue, self.answerers, self.pictures, len(self.galleries[dialogue.category])),
+            saver=self.saver,
+        )
 
     def pick(self, moment: str, purpose: str) -> Page:
         """All images of the gallery, to pick the first one or the wanted one from."""
@@ -66,7 +75,8 @@ class Pages:
         if purpose not in ("first", "target"):
             abort(404)
         query = request.args.get("q", "")[:LONGEST]
-        found = list(self.pictures.search(query, self.galleries[dialogue.category].image_ids))
+        wanted, images = query.casefold().split(), self.galleries[dialogue.category].image_ids
+        found = [image for image in images if all(word in self.words[image] for word in wanted)]
         pages = max(1, -(-len(found) // PER_PAGE))
         page = min(max(1, request.args.get("page", 1, int)), pages)
         shown = self.pictures.cards(found[(page - 1) * PER_PAGE : page * PER_PAGE])
@@ -75,7 +85,7 @@ class Pages:
         )
 
     def step(self, moment: str, action: str) -> Page:
-        """One step; what cannot be done is said on the page, which stays as it was."""
+        """One step; what cannot be done is said at a moment of its own, which is otherwise as this one."""
         steps: Mapping[str, Callable[[Dialogue], Dialogue]] = {
             "say": lambda d: d.say(self._image(d), request.form.get("text", "")),
             "choose": lambda d: d.choose(self._image(d)),
@@ -87,42 +97,18 @@ class Pages:
             "earlier": lambda d: d.move(_turn(), -1),
             "later": lambda d: d.move(_turn(), 1),
             "back": lambda d: d.back(_turn()),
-            "save": lambda d: replace(d, saved=self.saver.save(d)),
+            "save": lambda d: replace(d, saved=self.saver.save(d), problem=""),
         }
         if action not in steps:
             abort(404)
-        if request.method == "GET":  # the address of a step that went wrong, reloaded
+        if request.method == "GET":  # the address of a step that was too long to read
             return redirect(url_for("show", moment=moment), 303)
         dialogue = self._dialogue(moment)
         try:
-            return self._go(steps[action](dialogue))
+            after = steps[action](dialogue)
         except MtbenchError as error:
-            typed = request.form.get("text", dialogue.draft)
-            return self._page(moment, replace(dialogue, draft=typed), problem=str(error)), 422
-
-    def picture(self) -> Page:
-        """The pixels of an image."""
-        found = self.pictures.jpeg(request.args.get("id", ""))
-        if found is None:
-            abort(404)
-        return Response(found, mimetype="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
-
-    def error(self, error: HTTPException) -> Page:
-        """What went wrong, in a few words."""
-        text = {413: "That was too long to read.", 404: "There is no such page."}.get(error.code or 500)
-        said = error.description if error.code in (403, 404, 410) and error.description else ""
-        own = said if said and not said.startswith("The requested URL") else text
-        return render_template("message.html", text=own or "Something went wrong here."), error.code or 500
-
-    def _page(self, moment: str, dialogue: Dialogue, problem: str = "") -> str:
-        shown = view(dialogue, self.answerers, self.pictures, len(self.galleries[dialogue.category]))
-        saved_to = str(self.saver.path)
-        return render_template(
-            "dialogue.html", moment=moment, dialogue=dialogue, view=shown, problem=problem, saved_to=saved_to
-        )
-
-    def _go(self, dialogue: Dialogue) -> AnyResponse:
-        return redirect(url_for("show", moment=self.store.put(dialogue)), 303)
+            after = replace(dialogue, draft=request.form.get("text", dialogue.draft), problem=str(error))
+        return redirect(url_for("show", moment=self.store.put(after)), 303)
 
     def _dialogue(self, moment: str) -> Dialogue:
         found = self.store.get(moment)
@@ -149,12 +135,9 @@ class Pages:
 def create_app(
     benchmark: Benchmark, answerers: Sequence[Answerer], saver: Saver, *, hosts: frozenset[str] | None
 ) -> Flask:
-    """The application; ``hosts`` as `guard` takes them."""
+    """The application; ``hosts`` as `mtbench.web.guard.guard` takes them."""
     pages = Pages(benchmark, answerers, saver)
-    app = Flask("mtbench.chat")
-    app.jinja_env.autoescape = True
-    app.jinja_env.undefined = jinja2.StrictUndefined
-    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app = application("mtbench.chat", pages.pictures, hosts=hosts, largest=LARGEST)
     app.jinja_env.globals.update(
         name=benchmark.name,
         names=[a.name for a in answerers],
@@ -163,12 +146,9 @@ def create_app(
         top=TOP,
     )
     app.add_url_rule("/", "begin", pages.begin)
-    app.add_url_rule("/picture", "picture", pages.picture)
     app.add_url_rule("/d/<moment>", "show", pages.show)
     app.add_url_rule("/d/<moment>/pick/<purpose>", "pick", pages.pick)
     app.add_url_rule("/d/<moment>/<action>", "step", pages.step, methods=["GET", "POST"])
-    app.register_error_handler(HTTPException, pages.error)
-    guard(app, hosts)
     return app
 
 

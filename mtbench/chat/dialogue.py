@@ -43,6 +43,7 @@ class Dialogue:
         target: the image that is wanted, once the person said which.
         draft: text to begin the next turn with.
         saved: the name under which just this dialogue was saved.
+        problem: why the last step could not be done.
         id: the same from the first moment on, whatever was said, taken back or said instead.
     """
 
@@ -52,6 +53,7 @@ class Dialogue:
     target: str | None = None
     draft: str = ""
     saved: str = ""
+    problem: str = ""
     id: str = field(default_factory=lambda: secrets.token_hex(6), compare=False)
 
     @property
@@ -103,7 +105,7 @@ class Dialogue:
         return self._next(target=target, draft=self.draft)
 
     def _next(self, **changes: object) -> Dialogue:
-        return replace(self, **{"draft": "", "saved": "", **changes})  # type: ignore[arg-type]
+        return replace(self, **{"draft": "", "saved": "", "problem": "", **changes})  # type: ignore[arg-type]
 
     def _at(self, turn: int) -> int:
         if not 1 <= turn <= len(self.turns):
@@ -112,10 +114,7 @@ class Dialogue:
 
 
 def tidy(text: str) -> str:
-    """One line without signs that cannot be seen; the joiners of emoji and of scripts stay."""
-    seen = "".join(
-        letter if letter.isspace() or unicodedata.category(letter) not in ("Cc", "Cs", "Cn") else " " for letter in text
-    )
-    kept = " ".join(seen.split())
+    """One line as `mtbench build dialogues` takes it: no sign that cannot be seen, but the joiners of emoji."""
+    kept = " ".join("".join(letter if letter.isprintable() or letter == "\u200d" else " " for letter in text).split())
     invisible = all(unicodedata.category(letter) in ("Cf", "Mn", "Zs") for letter in kept)
     return "" if invisible else kept

@@ -1,17 +1,26 @@
-"""Dialogues that people keep: lines of `dialogues.jsonl`, as `mtbench.simulation.saved` describes them."""
+"""Dialogues that people keep: lines of `dialogues.jsonl`, and what was searched, as `mtbench.simulation.saved` has it.
+
+All dialogues of a folder are about the same images, so that `mtbench build dialogues` can make one benchmark of them.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 
 from filelock import FileLock
 
-from mtbench.chat.dialogue import Dialogue
+from mtbench.chat.dialogue import MOST_TURNS, Dialogue
 from mtbench.core.errors import MtbenchError
 from mtbench.core.files import atomic_file
-from mtbench.simulation.saved import line_of
+from mtbench.core.types import Gallery
+from mtbench.data.benchmark import Benchmark
+from mtbench.data.readers import read_json
+from mtbench.simulation.saved import line_of, write_searched
 
 FILE = "dialogues.jsonl"
 
@@ -24,13 +33,36 @@ class Saver:
 
     Args:
         folder: made when the first dialogue is saved.
-        split: the part of the benchmark whose gallery was searched.
+        benchmark: whose images are talked about.
+        galleries: by category, those that are searched.
+        split: the part of the benchmark that they are of.
+
+    Raises:
+        MtbenchError: the folder has dialogues about other images.
     """
 
-    def __init__(self, folder: Path, *, split: str = "test") -> None:
+    def __init__(
+        self, folder: Path, benchmark: Benchmark, galleries: Mapping[str, Gallery], *, split: str = "test"
+    ) -> None:
         self.path = folder / FILE
+        self.benchmark = benchmark
+        self.galleries = galleries
         self.split = split
         self._known: set[str] = set()  # saved by this server: no other one has the same dialogue
+        self._check_images()
+
+    @cached_property
+    def command(self) -> str:
+        """What makes a benchmark of the dialogues, to be typed where the server was started."""
+        folder, pictures = self.path.parent, self.benchmark.image_folder
+        captions = folder / "image_captions.json"
+        words = ["mtbench", "build", "dialogues", "--raw", self.path, "--candidates", folder / "candidates.json"]
+        words += ["--image-captions", captions] if captions.exists() else []
+        if pictures is not None:
+            here = Path.cwd()  # a page tells no more of the machine than it must
+            words += ["--images", pictures.relative_to(here) if pictures.is_relative_to(here) else pictures]
+        words += ["--min-turns", 1, "--max-turns", MOST_TURNS, "--out", folder / "benchmark"]
+        return shlex.join(map(str, words))
 
     def save(self, dialogue: Dialogue) -> str:
         """Write one dialogue, on disk when this returns; saved again, it takes the place of its line.
@@ -55,6 +87,9 @@ class Saver:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(self.path.with_name(f".{FILE}.lock")):
+                self._check_images()
+                if not self._known:
+                    write_searched(self.path.parent, self.galleries, self.benchmark.images)
                 if name in self._known and self.path.exists():
                     self._replace(name, line)
                 else:
@@ -84,6 +119,12 @@ class Saver:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
+
+    def _check_images(self) -> None:
+        searched = self.path.with_name("candidates.json")
+        own = {name: list(gallery.image_ids) for name, gallery in self.galleries.items()}
+        if searched.exists() and read_json(searched) != own:
+            raise MtbenchError(f"{self.path.parent} has dialogues about other images; give another folder as --out")
 
     def _check(self, size: int) -> None:
         if size > LARGEST:

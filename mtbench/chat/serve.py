@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import logging
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stderr, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from socket import socket
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
-from flask import Flask
-from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.serving import BaseWSGIServer
 
 from mtbench.chat.answers import Answerer, short
 from mtbench.chat.app import create_app
-from mtbench.chat.guard import check_host, is_loopback, names_of
 from mtbench.chat.save import Saver
 from mtbench.core.errors import MtbenchError
 from mtbench.core.files import check_folder
@@ -24,6 +21,8 @@ from mtbench.core.options import construct
 from mtbench.core.registry import BUILDERS
 from mtbench.data.benchmark import Benchmark, load
 from mtbench.evaluation.ready import ready
+from mtbench.web.guard import check_host, names_of
+from mtbench.web.server import address, listen, server_on
 
 if TYPE_CHECKING:
     from mtbench.data.raw import Builder
@@ -67,14 +66,18 @@ class Served:
     """A server that is ready, and what to say of it."""
 
     server: BaseWSGIServer
-    url: str
     about: str
     saved_to: Path
     problems: Sequence[str]
 
+    @property
+    def url(self) -> str:
+        """Where the first page is."""
+        return address(self.server)
+
 
 def prepare(settings: ChatSettings, *, progress: bool = False) -> Served:
-    """Make everything ready; ``server.serve_forever()`` then serves.
+    """Make everything ready; `mtbench.web.server.run` then serves.
 
     Raises:
         MtbenchError: what was asked for cannot be served.
@@ -83,6 +86,11 @@ def prepare(settings: ChatSettings, *, progress: bool = False) -> Served:
         raise MtbenchError(f"one model, or two side by side, not {len(settings.models)}")
     check_host(settings.host, public=settings.public)
     check_folder(settings.out)
+    with listen(settings.host, *((PORT, 0) if settings.port is None else (settings.port,))) as listening:
+        return _prepare(settings, listening, progress=progress)
+
+
+def _prepare(settings: ChatSettings, listening: socket, *, progress: bool) -> Served:
     benchmark = load(settings.benchmark) if settings.benchmark else small_shoebox(settings.out)
     bundled = {} if settings.models else BUNDLED
     models = settings.models or ("bm25",)
@@ -98,19 +106,15 @@ def prepare(settings: ChatSettings, *, progress: bool = False) -> Served:
         )
         for model in models
     ]
+    saver = Saver(settings.out, benchmark, systems[0].galleries, split=settings.split)
     names = [short(system.asked.name) for system in systems]
     twice = len(set(names)) < len(names)
     answerers = [Answerer(s, f"{names[n - 1]} ({n})" if twice else "") for n, s in enumerate(systems, 1)]
     problems = [f"{one.name}: {problem}" for one in answerers if (problem := one.warm_up())]
-    saver = Saver(settings.out, split=settings.split)
-    hosts = names_of(settings.host) if is_loopback(settings.host) else None
-    app = create_app(benchmark, answerers, saver, hosts=hosts)
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for every picture helps nobody
-    server = _server(app, settings)
-    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+    app = create_app(benchmark, answerers, saver, hosts=names_of(settings.host))
     n = sum(len(gallery) for gallery in systems[0].galleries.values())
     about = f"{' and '.join(a.name for a in answerers)} on {benchmark.name}, {n:,} images of {settings.split}"
-    return Served(server, f"http://{shown}:{server.server_port}/", about, saver.path, problems)
+    return Served(server_on(listening, app), about, saver.path, problems)
 
 
 def small_shoebox(out: Path) -> Benchmark:
@@ -125,15 +129,3 @@ def small_shoebox(out: Path) -> Benchmark:
         builder: Builder = construct(BUILDERS.get("shoebox"), {}, what="builder 'shoebox'")
         options = BuildOptions(gallery="all-images", extra={"size": SHOEBOX})
         return build("shoebox", builder, out / "shoebox-drawn", folder, options, overwrite=True, progress=False)
-
-
-def _server(app: Flask, settings: ChatSettings) -> BaseWSGIServer:
-    tried = [settings.port] if settings.port is not None else [PORT, 0]
-    reason: object = ""
-    for port in tried:
-        try:
-            with redirect_stderr(io.StringIO()):  # werkzeug's own words; ours follow
-                return make_server(settings.host, port, app, threaded=True)
-        except (OSError, SystemExit, OverflowError) as error:  # werkzeug leaves the program where a port is in use
-            reason = "the port is in use" if isinstance(error, SystemExit) else error
-    raise MtbenchError(f"cannot serve on {settings.host}, port {tried[0]}: {reason}. Give another --port, or 0 for any")

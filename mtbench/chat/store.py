@@ -3,7 +3,7 @@
 A step makes a new moment and leaves the old one as it was: the back button, a reload, and two browsers are safe. The
 first moment of a dialogue is not kept: it follows from its name. So whoever only opens the page, a page of another site
 in many windows included, pushes nobody's dialogue out. A step needs the name of a moment, which another site cannot
-read, and `mtbench.chat.guard` refuses what its forms send.
+read, and `mtbench.web.guard` refuses what its forms send.
 """
 
 from __future__ import annotations

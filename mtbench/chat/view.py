@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mtbench.chat.answers import Answer, Answerer, Place
 from mtbench.chat.dialogue import Dialogue
-from mtbench.chat.pictures import Card, Pictures
+from mtbench.web.pictures import Card, Pictures
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,9 @@ import click
 
 from mtbench.cli.shared import SET, SPLIT, options_of
 
+HOST = click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
+PUBLIC = click.option("--public", is_flag=True, help="Let other machines in; there is no password.")
+
 
 @click.command()
 @click.argument("model", required=False)
@@ -23,8 +26,8 @@ from mtbench.cli.shared import SET, SPLIT, options_of
 @click.option("--features", help="Features that `mtbench encode` made. [default: the checkpoint's, else tfidf]")
 @click.option("--words", help="caption, attributes or caption+attributes. [default: all there are]")
 @SPLIT
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
-@click.option("--public", is_flag=True, help="Let other machines in; there is no password.")
+@HOST
+@PUBLIC
 @click.option("--port", type=click.IntRange(0, 65535), help="0: any free one. [default: 8000, or any free one]")
 @click.option(
     "--out",
@@ -57,6 +60,7 @@ def chat(
 
     need("flask", extra="chat")
     from mtbench.chat.serve import ChatSettings, prepare
+    from mtbench.web.server import run
 
     settings = ChatSettings(
         models=[name for name in (model, model2) if name],
@@ -73,12 +77,12 @@ def chat(
     served = prepare(settings, progress=sys.stderr.isatty())
     for problem in served.problems:
         click.echo(f"note: {problem}", err=True)
-    click.echo(f"{served.about}\n\n  {served.url}\n\nDialogues that you save go to {served.saved_to}. Ctrl-C ends.")
-    if not no_browser:
-        click.launch(served.url)
-    try:
-        served.server.serve_forever()
-    except KeyboardInterrupt:
-        click.echo("")
-    finally:
-        served.server.server_close()
+
+    def told(url: str) -> None:
+        click.echo(f"{served.about}\n\n  {url}\n\nDialogues that you save go to {served.saved_to}. Ctrl-C ends.")
+        if not no_browser:
+            click.launch(url)
+
+    run(served.server, told)
+    kept = f"The dialogues are in {served.saved_to}" if served.saved_to.exists() else "No dialogue was saved"
+    click.echo(f"\nEnded. {kept}.")

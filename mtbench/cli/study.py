@@ -1,4 +1,4 @@
-"""The commands of the preference study: serve, report."""
+"""The commands of the preference study: serve, report, forget."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from mtbench.cli.chat import HOST, PUBLIC
 from mtbench.cli.leaderboard import InOrder
 from mtbench.cli.shared import BENCHMARK, JSON, print_json
 from mtbench.cli.tables import table
@@ -19,6 +20,7 @@ from mtbench.cli.tables import table
 For example:
   mtbench study serve shoes/results/bm25-1a2b3c4d shoes/results/cm-ntm-5e6f7a8b --benchmark shoes --out study.sqlite
   mtbench study report study.sqlite
+  mtbench study forget study.sqlite abcd-efgh-jkmn-pqrs
 """,
 )
 def study() -> None:
@@ -34,9 +36,9 @@ def study() -> None:
 @click.option("--questions", type=int, default=50, show_default=True, help="How many each participant is asked.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the draw, and of all orders.")
 @click.option("--pairwise", is_flag=True, help="Of three models show two at a time. [default: all three]")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@HOST
 @click.option("--port", type=click.IntRange(0, 65535), default=8410, show_default=True, help="0 takes a free one.")
-@click.option("--public", is_flag=True, help="Allow a --host that other machines reach.")
+@PUBLIC
 def serve(
     results: Sequence[Path],
     benchmark: Path,
@@ -52,6 +54,9 @@ def serve(
 
     People see a dialogue and the image that each model puts first, and take one; nothing tells them which is whose.
     """
+    from mtbench.features.needs import need
+
+    need("flask", extra="chat")
     from mtbench.data.benchmark import load
     from mtbench.study.report import drawn
     from mtbench.study.serve import design_of
@@ -62,10 +67,11 @@ def serve(
     for line in drawn(design):
         click.echo(line)
 
-    def ready(address: str) -> None:
-        click.echo(f"The study is at {address} and its answers go to {out}. Stop it with Ctrl-C.")
+    def told(url: str) -> None:
+        click.echo(f"The study is at {url} and its answers go to {out}. Ctrl-C ends it.")
 
-    run(design, of, out, host=host, port=port, public=public, ready=ready)
+    run(design, of, out, host=host, port=port, public=public, ready=told)
+    click.echo(f"\nEnded. The answers are in {out}.")
 
 
 @study.command()
@@ -90,6 +96,23 @@ def report(answers: Path, as_json: bool, out: Path | None, overwrite: bool) -> N
         click.echo(_text(found))
         if out is not None:
             click.echo(f"\nThe page is {out}")
+
+
+@study.command()
+@click.argument("answers", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("code")
+def forget(answers: Path, code: str) -> None:
+    """Remove the participant who names CODE, with all answers; the study may be served meanwhile.
+
+    Nothing of them stays in FILE. Copies of it, and reports that were written before, are yours to remove.
+    """
+    from mtbench.core.errors import MtbenchError
+    from mtbench.study.store import Store
+
+    gone = Store(answers).forget(code)
+    if gone is None:
+        raise MtbenchError(f"nobody in {answers} has this code; is every letter right?")
+    click.echo(f"{gone:,} answer{'s are' if gone != 1 else ' is'} gone from {answers}, and who gave them is forgotten.")
 
 
 def _text(found: Mapping[str, Any]) -> str:

@@ -2,7 +2,9 @@
 
 A question is a transaction and the images that some models put first. The place of each model turns with the question
 and the participant by a Latin square, so that each model stands in each place equally often: over the questions of
-one participant, and over the participants of one question.
+one participant, and over the participants of one question. That is so where everybody answers everything; a new
+participant gets a number that evens out what those who left have not answered, and `mtbench.study.report` counts what
+came of it.
 
 >>> [places(turn, participant, 2) for participant in (0, 1) for turn in (0, 1)]
 [(0, 1), (1, 0), (1, 0), (0, 1)]
@@ -13,6 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import count
 from typing import Any
 
 from mtbench.core.files import json_sha256
@@ -58,6 +61,7 @@ class Design:
         transactions: how many there are to draw from.
         counts: transactions whose first images are ``different``, and those left out by reason, summed over the pairs.
         tied: by name, on how many questions a second candidate had the same score as the first.
+        without_shown: whether images that the dialogue has shown are left out; in old files they are not.
     """
 
     names: tuple[str, ...]
@@ -70,6 +74,7 @@ class Design:
     transactions: int
     counts: Mapping[str, int]
     tied: Mapping[str, int]
+    without_shown: bool = False
 
     @property
     def parts(self) -> dict[str, str]:
@@ -101,6 +106,19 @@ class Design:
         models = self.questions[question].models
         turn = sum(other.models == models for other in self.questions[:question])
         return places(turn, participant, len(models))
+
+    def next_number(self, given: Mapping[int, int]) -> int:
+        """The number of the next participant: the lowest free one whose order of places has the fewest answers.
+
+        Args:
+            given: by the number of each participant so far, how many answers there are, or will be from those who are
+                still at it.
+        """
+        turns = len(SQUARES[len(self.questions[0].models)])
+        had = [0] * turns
+        for number, answers in given.items():
+            had[number % turns] += answers
+        return next(number for number in count(had.index(min(had)), turns) if number not in given)
 
     def to_json(self) -> dict[str, Any]:
         """For the file of answers."""

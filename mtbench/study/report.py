@@ -1,9 +1,10 @@
 """What the answers say: preference rates, tests, agreement, and what may be claimed.
 
 "Neither / cannot tell" is a choice: rates are shares of all answers, so that those of the models and of "neither" add
-up to 1 where all models are shown at once; of the *decided* answers it is left out. A test counts transactions and
-not answers: what participants say of one transaction (of all that end in the same target) is one piece of evidence,
-for the model that more of them took.
+up to 1 where all models are shown at once; of the *decided* answers it is left out. A test counts final targets and
+not answers: what participants say of all transactions that end in one target is one piece of evidence, for the model
+that more of them took (``transactions_first`` and ``transactions_second`` count those targets). Who leaves early
+unbalances the places, so it is counted where each model stood, and a test allows for it (`mtbench.study.places`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from mtbench.evaluation.statistics import bootstrap
 from mtbench.study.agreement import fleiss, krippendorff, percent
 from mtbench.study.claims import claims
 from mtbench.study.design import Design
+from mtbench.study.places import allowed_for, places, stood
 from mtbench.study.store import Answer, Store
 
 Row = dict[str, Any]
@@ -60,7 +62,8 @@ def summary(design: Design, answers: Sequence[Answer], participants: int = 0) ->
         "median_seconds": statistics.median(seconds) if seconds else None,
         "rates": [_rate(design, answers, model) for model in range(len(design.names))],
         "pairs": _pairs(design, answers),
-        "places": _places(design, answers),
+        "stood": stood(design, answers),
+        "places": places(design, answers),
         "agreement": _agreement(design, answers),
     }
     found["claims"] = claims(found)
@@ -83,6 +86,10 @@ def drawn(design: Design) -> list[str]:
     left = [f"{counts[why]:,} {why}" for why in _LEFT_OUT if counts.get(why)]
     if left:
         lines.append(f"Left out: {', '.join(left)}.")
+    if design.without_shown:
+        lines.append("First images are the best that the dialogue has not shown: shown images were left out.")
+    else:
+        lines.append("First images may be images that the dialogue has shown: none were left out.")
     lines += [
         f"{name}: on {count:,} of its questions the first image has the same score as the second, so chance chose it."
         for name, count in design.tied.items()
@@ -91,7 +98,7 @@ def drawn(design: Design) -> list[str]:
     return lines
 
 
-_LEFT_OUT = ("same image first", "look the same", "cannot be shown", "not ranked")
+_LEFT_OUT = ("same image first", "look the same", "cannot be shown", "not ranked", "only shown images")
 
 
 def _rate(design: Design, answers: Sequence[Answer], model: int) -> Row:
@@ -131,19 +138,27 @@ def _share(values: Any, clusters: Sequence[str]) -> tuple[float | None, list[flo
 
 def _pairs(design: Design, answers: Sequence[Answer]) -> list[Row]:
     """The sign test of each pair of models that were shown beside each other, with Holm's rule over the pairs."""
+    counts = places(design, answers)["counts"]
+    liked = sorted(range(len(counts)), key=lambda place: -counts[place])
     rows: list[Row] = []
     for one, two in combinations(range(len(design.names)), 2):
         beside = [a for a in answers if {one, two} <= set(design.questions[a.question].models)]
         if not any({one, two} <= set(question.models) for question in design.questions):
             continue
         votes: defaultdict[str, list[int]] = defaultdict(list)
+        better: Counter[str] = Counter()
         for answer in beside:
             taken = _taken(design, answer)
             if taken in (one, two):
-                votes[design.questions[answer.question].cluster].append(1 if taken == one else -1)
+                question = design.questions[answer.question]
+                votes[question.cluster].append(1 if taken == one else -1)
+                at = [liked.index(answer.shown.index(question.models.index(model))) for model in (one, two)]
+                better[question.cluster] += 1 if at[0] < at[1] else -1
         every: list[int] = [vote for of in votes.values() for vote in of]
         sums = [sum(of) for of in votes.values()]
         first, second = sum(total > 0 for total in sums), sum(total < 0 for total in sums)
+        decides = [(sum(of) > 0, better[cluster]) for cluster, of in votes.items() if sum(of)]
+        share = binomtest(first, first + second).proportion_ci() if first + second else None
         shares = _share(np.array([vote > 0 for vote in every], np.float64), [c for c, of in votes.items() for _ in of])
         rows.append(
             {
@@ -152,40 +167,29 @@ def _pairs(design: Design, answers: Sequence[Answer]) -> list[Row]:
                 "n": len(beside),
                 "answers_first": every.count(1),
                 "answers_second": every.count(-1),
-                "share_first": shares[0],
-                "interval": shares[1],
+                "answers_share_first": shares[0],
+                "answers_interval": shares[1],
+                "share_first": first / (first + second) if share else None,
+                "interval": [float(share.low), float(share.high)] if share else None,
                 "transactions_first": first,
                 "transactions_second": second,
                 "transactions_tied": len(sums) - first - second,
+                "better_place_first": sum(more > 0 for _, more in decides),
+                "better_place_second": sum(more < 0 for _, more in decides),
                 "p": _sign_test(first, second),
+                "p_places": allowed_for(decides),
                 "p_answers": _sign_test(every.count(1), every.count(-1)),
             }
         )
-    for row, adjusted in zip(rows, holm([float(row["p"]) for row in rows]).tolist(), strict=True):
-        row["p_holm"] = adjusted
+    for name, of in (("p_holm", "p"), ("p_places_holm", "p_places")):
+        for row, adjusted in zip(rows, holm([float(row[of]) for row in rows]).tolist(), strict=True):
+            row[name] = adjusted
     return rows
 
 
 def _sign_test(first: int, second: int) -> float:
     """Two-sided and exact: were both as likely, how often would it come out as far from one half?"""
     return float(binomtest(first, first + second).pvalue) if first + second else 1.0
-
-
-def _places(design: Design, answers: Sequence[Answer]) -> Row:
-    """Whether people take what stands on the left. Each model stands there equally often, so that none gains by it."""
-    candidates = len(design.questions[0].models)
-    counts = [0] * candidates
-    for answer in answers:
-        if answer.choice is not None:
-            counts[answer.shown.index(answer.choice)] += 1
-    n = sum(counts)
-    return {
-        "counts": counts,
-        "n": n,
-        "left": counts[0] / n if n else None,
-        "expected": 1 / candidates,
-        "p": float(binomtest(counts[0], n, 1 / candidates).pvalue) if n else 1.0,
-    }
 
 
 def _agreement(design: Design, answers: Sequence[Answer]) -> list[Row]:

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import logging
-import signal
-import socket
-import threading
-from collections.abc import Callable, Sequence
-from contextlib import closing
+import hashlib
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
-from typing import Any
 
 from mtbench.core.errors import MtbenchError
 from mtbench.data.benchmark import Benchmark
 from mtbench.evaluation.comparison.comparable import printable, read_results
 from mtbench.evaluation.comparison.systems import has_leak
 from mtbench.evaluation.leak_picture import names_of
-from mtbench.features.needs import need
-from mtbench.study.app import create_app, is_local
+from mtbench.study.app import create_app
 from mtbench.study.design import PAIRWISE, THREE_WAY, Design
-from mtbench.study.pictures import Pictures
 from mtbench.study.store import Store
-from mtbench.study.tops import draw, read_tops
+from mtbench.study.tops import Look, draw, read_tops, shown_in
+from mtbench.web.guard import check_host
+from mtbench.web.guard import names_of as known_as
+from mtbench.web.pictures import Pictures
+from mtbench.web.server import listen, run, server_on
 
 MOST = 1000
-LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 def design_of(
@@ -63,16 +59,27 @@ def design_of(
         "revision": benchmark.revision,
         "split": first["split"],
     }
+    shown = shown_in(benchmark.transactions(str(first["split"])))
     return draw(
         results,
-        [read_tops(result.folder) for result in results],
-        Pictures(benchmark).look,
+        [read_tops(result.folder, shown) for result in results],
+        look_of(Pictures(benchmark)),
         about,
         names=names,
         count=questions,
         seed=seed,
         way=PAIRWISE if pairwise or len(results) == 2 else THREE_WAY,
     )
+
+
+def look_of(pictures: Pictures) -> Look:
+    """What people see of an image: the bytes of its picture, or else its words."""
+
+    def look(image_id: str) -> Hashable | None:
+        found = pictures.jpeg(image_id)
+        return hashlib.sha256(found).digest() if found is not None else pictures.words(image_id) or None
+
+    return look
 
 
 def serve(
@@ -96,50 +103,9 @@ def serve(
         ready: called with the address once it listens.
 
     Raises:
-        MtbenchError: an address that may not or cannot be used, a file of something else, Flask is missing.
+        MtbenchError: an address that may not or cannot be used, a file of something else.
     """
-    need("flask", extra="chat")
-    if not public and not is_local(host):
-        raise MtbenchError(f"--host {host} lets other machines in: add --public if that is what you want")
-    store = Store(out, design)
-    app = create_app(store, benchmark, hosts=None if public else sorted({*LOCAL, host}))
-    with closing(listen(host, port)) as listening:
-        server = make_server(app, listening)
-        stop = threading.Event()
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, lambda *_: stop.set())
-        worker = threading.Thread(target=server.serve_forever, daemon=True)
-        worker.start()
-        ready(f"http://{_in_address(listening.getsockname())}/")
-        try:
-            while not stop.wait(3600):
-                pass
-        except KeyboardInterrupt:
-            pass
-        server.shutdown()
-
-
-def make_server(app: Any, listening: socket.socket) -> Any:
-    """A server with a thread for each request, on a socket that listens."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # no list of who asked for what
-    host, port = listening.getsockname()[:2]
-    serving = need("werkzeug.serving", extra="chat")
-    return serving.make_server(host, port, app, threaded=True, fd=listening.fileno())
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; port 0 takes a free one."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        found = socket.socket(family, kind, protocol)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind(address)
-        found.listen(64)
-    except (OSError, OverflowError) as error:
-        raise MtbenchError(f"cannot listen on {host} port {port}: {error}; give another --port") from error
-    return found
-
-
-def _in_address(name: tuple[Any, ...]) -> str:
-    host, port = name[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    check_host(host, public=public)
+    with listen(host, port) as listening:
+        server = server_on(listening, create_app(Store(out, design), benchmark, hosts=known_as(host)))
+    run(server, ready)

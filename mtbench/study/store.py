@@ -1,7 +1,8 @@
 """The answers in one SQLite file: a row per answer, written at once, and kept whatever happens to the process.
 
 The file knows which study it is of, and no other may write into it. Of a participant it knows a number and a hash of
-the code: nobody who has the file can go on as somebody else.
+the code: nobody who has the file can go on as somebody else. It tells how long an answer took and not when it was
+given; when somebody was last here it knows until they have finished, or were away for `AWAY`.
 """
 
 from __future__ import annotations
@@ -19,20 +20,25 @@ from pathlib import Path
 from mtbench.core.errors import MtbenchError
 from mtbench.study.design import Design
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Version 1 kept the time of every answer. It is still reported, and people can be removed from it."""
+
+READABLE = (1, SCHEMA_VERSION)
 APPLICATION = 0x6D746273
 """``mtbs``, in the header of the file: what is no study is not written into."""
 
 LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 """Of codes: none that looks like another. 16 of 31 letters are 79 bits."""
 
+AWAY = 1800
+"""Seconds after which somebody has left: no answer took that long, and their share of the places goes to others."""
+
 _SCHEMA = """
-CREATE TABLE study (identity TEXT NOT NULL, parts TEXT NOT NULL, design TEXT NOT NULL, began REAL NOT NULL);
-CREATE TABLE participant (
-    number INTEGER PRIMARY KEY, code TEXT NOT NULL UNIQUE, consented REAL NOT NULL, question INTEGER, shown REAL);
+CREATE TABLE study (identity TEXT NOT NULL, parts TEXT NOT NULL, design TEXT NOT NULL);
+CREATE TABLE participant (number INTEGER PRIMARY KEY, code TEXT NOT NULL UNIQUE, question INTEGER, seen REAL);
 CREATE TABLE answer (
     participant INTEGER NOT NULL REFERENCES participant (number), question INTEGER NOT NULL, choice INTEGER,
-    seconds REAL, shown TEXT NOT NULL, answered REAL NOT NULL, UNIQUE (participant, question));
+    seconds REAL, shown TEXT NOT NULL, UNIQUE (participant, question));
 """
 
 
@@ -44,7 +50,7 @@ class Answer:
         participant: number, from 0.
         question: place in `Design.questions`.
         choice: the model taken, as its place in the question's ``models``; None for "neither / cannot tell".
-        seconds: since the question was last shown; None where that is not known.
+        seconds: since the question was last shown; None where that is not known, or longer than `AWAY`.
         shown: the models from left to right, as `Design.shown`.
     """
 
@@ -68,6 +74,8 @@ class Store:
 
     def __init__(self, path: Path, design: Design | None = None) -> None:
         self.path = path
+        if design is None and path.is_dir():
+            raise MtbenchError(f"{path} is a folder; give the file that mtbench study serve made, its --out")
         if design is None and not path.is_file():
             raise MtbenchError(f"there is no file {path}; mtbench study serve makes it")
         try:
@@ -79,12 +87,23 @@ class Store:
             raise MtbenchError(f"{path} cannot be used as the file of a study: {error}") from error
 
     def new_participant(self) -> tuple[int, str]:
-        """The number and the code of somebody who has consented."""
+        """The number and the code of somebody who has consented.
+
+        The number decides who sees what where, so it is one that evens out the places over the answers: of those who
+        were here lately all answers are expected, and of the others those that they gave.
+        """
         code = "-".join("".join(secrets.choice(LETTERS) for _ in range(4)) for _ in range(4))
+        so_far = (
+            "SELECT number, CASE WHEN seen IS NULL THEN (SELECT COUNT(*) FROM answer WHERE participant = number) "
+            "ELSE ? END FROM participant"
+        )
         with self._open() as database:
-            numbered = "INSERT INTO participant (number, code, consented) SELECT COALESCE(MAX(number) + 1, 0), ?, ? "
-            row = database.execute(numbered + "FROM participant", (_hash(code), time.time()))
-            return int(row.lastrowid or 0), code
+            database.execute("BEGIN IMMEDIATE")  # no two get one number
+            _drop_times(database)
+            number = self.design.next_number(dict(database.execute(so_far, (len(self.design.questions),)).fetchall()))
+            row = (number, _hash(code), time.time())
+            database.execute("INSERT INTO participant (number, code, seen) VALUES (?, ?, ?)", row)
+        return number, code
 
     def participant(self, code: str) -> int | None:
         """The number of a participant; None if nobody has that code."""
@@ -95,18 +114,69 @@ class Store:
     def showing(self, participant: int, question: int) -> None:
         """Note that a question is before somebody's eyes from now on."""
         with self._open() as database:
-            change = "UPDATE participant SET question = ?, shown = ? WHERE number = ?"
+            change = "UPDATE participant SET question = ?, seen = ? WHERE number = ?"
             database.execute(change, (question, time.time(), participant))
+            _drop_times(database)
 
     def answer(self, participant: int, question: int, choice: int | None, shown: Sequence[int]) -> bool:
-        """Keep an answer; the first one stands. Says whether this was it."""
+        """Keep an answer; the first one stands. Says whether this was it; none is kept of who has been removed."""
         now = time.time()
         with self._open() as database:
-            last = "SELECT shown FROM participant WHERE number = ? AND question = ?"
-            since = database.execute(last, (participant, question)).fetchone()
-            seconds = None if since is None else max(0.0, now - since[0])
-            row = (participant, question, choice, seconds, json.dumps(list(shown)), now)
-            return database.execute("INSERT OR IGNORE INTO answer VALUES (?, ?, ?, ?, ?, ?)", row).rowcount == 1
+            database.execute("BEGIN IMMEDIATE")
+            find = "SELECT question, seen FROM participant WHERE number = ?"
+            found = database.execute(find, (participant,)).fetchone()
+            if found is None:
+                return False
+            took = now - found[1] if found[0] == question and found[1] is not None else None
+            seconds = None if took is None or took > AWAY else max(0.0, took)
+            row = (participant, question, choice, seconds, json.dumps(list(shown)))
+            add = "INSERT OR IGNORE INTO answer (participant, question, choice, seconds, shown) VALUES (?, ?, ?, ?, ?)"
+            if database.execute(add, row).rowcount != 1:
+                return False
+            count = "SELECT COUNT(*) FROM answer WHERE participant = ?"
+            done = database.execute(count, (participant,)).fetchone()[0] >= len(self.design.questions)
+            change = "UPDATE participant SET question = NULL, seen = ? WHERE number = ?"
+            database.execute(change, (None if done else now, participant))
+            return True
+
+    def forget(self, code: str) -> int | None:
+        """Remove a participant with all answers, and what is left of them in the file; while it is served, too.
+
+        Returns:
+            how many answers there were; None if nobody has that code.
+
+        Raises:
+            MtbenchError: the file cannot be written, or is in use for too long.
+        """
+        try:
+            with self._open() as database:
+                database.execute("BEGIN IMMEDIATE")
+                find = "SELECT number FROM participant WHERE code = ?"
+                found = database.execute(find, (_hash(code),)).fetchone()
+                if found is None:
+                    return None
+                gone = database.execute("DELETE FROM answer WHERE participant = ?", found).rowcount
+                database.execute("DELETE FROM participant WHERE number = ?", found)
+        except sqlite3.Error as error:
+            raise MtbenchError(f"{self.path} cannot be changed: {error}") from error
+        try:
+            self._clean()
+        except sqlite3.Error as error:
+            raise MtbenchError(
+                f"{gone:,} answers are removed, but traces are left in {self.path} or its log ({error}): stop what "
+                "uses it, and write it anew with VACUUM in any tool for SQLite"
+            ) from error
+        return gone
+
+    def _clean(self) -> None:
+        """Write the file anew and empty its log: pages that were split or moved hold copies of old rows."""
+        with closing(self._connect(read_only=False)) as database:
+            database.execute("VACUUM")
+            until = time.monotonic() + 20
+            while database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:  # somebody is reading
+                if time.monotonic() > until:
+                    raise sqlite3.OperationalError("somebody reads it all the time")
+                time.sleep(0.05)
 
     def answers(self, participant: int | None = None) -> list[Answer]:
         """All answers, or those of one participant, in the order of participants and questions."""
@@ -130,11 +200,13 @@ class Store:
         with self._open() as database:
             database.execute("BEGIN IMMEDIATE")  # two servers that start at once
             if database.execute("PRAGMA application_id").fetchone()[0] == APPLICATION:
+                if database.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION:
+                    _drop_times(database)
                 return
             for statement in filter(str.strip, _SCHEMA.split(";")):
                 database.execute(statement)
-            row = (design.identity, json.dumps(design.parts), json.dumps(design.to_json()), time.time())
-            database.execute("INSERT INTO study VALUES (?, ?, ?, ?)", row)
+            row = (design.identity, json.dumps(design.parts), json.dumps(design.to_json()))
+            database.execute("INSERT INTO study VALUES (?, ?, ?)", row)
             database.execute(f"PRAGMA application_id = {APPLICATION}")
             database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
@@ -143,8 +215,13 @@ class Store:
             if database.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
                 raise MtbenchError(f"{self.path} is no file of mtbench study serve")
             version = database.execute("PRAGMA user_version").fetchone()[0]
-            if version != SCHEMA_VERSION:
+            if version not in READABLE:
                 raise MtbenchError(f"{self.path} has schema version {version}; this mtbench reads {SCHEMA_VERSION}")
+            if design is not None and version != SCHEMA_VERSION:
+                raise MtbenchError(
+                    f"{self.path} was begun with an older mtbench, and takes no more answers; mtbench study report "
+                    "reads it. Give a new file as --out"
+                )
             identity, parts, text = database.execute("SELECT identity, parts, design FROM study").fetchone()
         if design is not None and identity != design.identity:
             old, new = json.loads(parts), design.parts
@@ -164,7 +241,7 @@ class Store:
     def _connect(self, *, read_only: bool) -> sqlite3.Connection:
         if not read_only:
             database = sqlite3.connect(self.path, timeout=20)
-            for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
                 database.execute(f"PRAGMA {setting}")
             return database
         log = self.path.with_name(f"{self.path.name}-wal")
@@ -178,6 +255,11 @@ class Store:
                 database.close()
                 failed = error
         raise failed
+
+
+def _drop_times(database: sqlite3.Connection) -> None:
+    """Nothing is told any more by when those were here who have left."""
+    database.execute("UPDATE participant SET question = NULL, seen = NULL WHERE seen < ?", (time.time() - AWAY,))
 
 
 def _hash(code: str) -> str:

@@ -11,11 +11,11 @@ from mtbench.core.errors import MtbenchError
 from mtbench.core.files import atomic_file
 from mtbench.core.text import points, points_range
 from mtbench.features.needs import need
-from mtbench.study.claims import p_value
+from mtbench.study.claims import even, only_different, p_value
+from mtbench.study.places import names
 
 Row = Mapping[str, Any]
 SUFFIXES = (".html", ".htm")
-PLACES = ("left", "right"), ("left", "middle", "right")
 
 
 def head(found: Row) -> str:
@@ -29,7 +29,7 @@ def head(found: Row) -> str:
 
 
 def tables(found: Row) -> list[tuple[str, list[str], list[list[Any]], str]]:
-    """Title, headers, rows and a note of each table; those without a row are left out."""
+    """Title, headers, rows and a note of each table."""
     rates = [
         [
             *(row["model"], row["n"], row["chosen"], points(row["rate"]), _range(row["interval"])),
@@ -46,7 +46,9 @@ def tables(found: Row) -> list[tuple[str, list[str], list[list[Any]], str]]:
             row["n"],
             f"{row['answers_first']:,} : {row['answers_second']:,}",
             f"{row['transactions_first']:,} : {row['transactions_second']:,}",
-            *(row["transactions_tied"], p_value(row["p"]), p_value(row["p_holm"]), p_value(row["p_answers"])),
+            *(row["transactions_tied"], p_value(row["p"]), p_value(row["p_holm"])),
+            *(f"{row['better_place_first']:,} : {row['better_place_second']:,}", p_value(row["p_places_holm"])),
+            p_value(row["p_answers"]),
         ]
         for row in found["pairs"]
     ]
@@ -58,12 +60,14 @@ def tables(found: Row) -> list[tuple[str, list[str], list[list[Any]], str]]:
         for row in found["agreement"]
     ]
     places = found["places"]
-    names = PLACES[len(places["counts"]) - 2]
+    of_places = names(len(places["counts"]))
     n = places["n"]
-    stood = [
-        [name, n, count, points(count / n) if n else "-", points(places["expected"]), p]
-        for name, count, p in zip(names, places["counts"], [p_value(places["p"]), "", ""], strict=False)
+    p = "-" if places["p"] is None else p_value(places["p"])
+    chosen = [
+        [name, n, count, points(count / n if n else None), points(expected / n if n else None), "" if at else p]
+        for at, (name, count, expected) in enumerate(zip(of_places, places["counts"], places["expected"], strict=True))
     ]
+    stood = [[name, *counts] for name, counts in zip(found["models"], found["stood"]["counts"], strict=True)]
     people = found["answered"]
     return [
         (
@@ -72,15 +76,22 @@ def tables(found: Row) -> list[tuple[str, list[str], list[list[Any]], str]]:
             rates,
             "n: answers where it was shown. rate: of all of them, neither included. of decided: neither left out.\n"
             f"Intervals: bootstrap over {_clusters(found)}; over people: of the rate, over participants"
-            + (f", who are only {people:,}: take it as a hint." if people < 10 else f" ({people:,})."),
+            + (f", who are only {people:,}: take it as a hint." if people < 10 else f" ({people:,}).")
+            + f"\n{only_different(found)}",
         ),
         (
             "Sign tests",
-            ["pair", "n", "answers", "transactions", "tied", "p", "p (Holm)", "p (answers)"],
+            [
+                *("pair", "n", "answers", "final targets", "tied", "p", "p (Holm)"),
+                *("better place", "p (Holm, places)", "p (answers)"),
+            ],
             pairs,
-            "transactions: on which more participants took the one, and the other; those of one final target are one.\n"
-            "p: exact, two-sided, over transactions. p (answers) takes answers as independent, which several of one\n"
-            "transaction are not: too small where participants share questions.",
+            "final targets: on which more participants took the one, and the other; transactions that end in one are\n"
+            "one. p: exact, two-sided, over final targets. better place: on how many of them the one, and the other,\n"
+            "stood more often in the place that was taken more often. p (Holm, places): allows for it (Gart's test);\n"
+            "it must be below 0.05, too, where these two numbers, or those of a model below, are more than 1 apart.\n"
+            "p (answers) takes answers as independent, which several of one target are not: too small where\n"
+            "participants share questions.",
         ),
         (
             "Agreement between participants",
@@ -90,10 +101,18 @@ def tables(found: Row) -> list[tuple[str, list[str], list[list[Any]], str]]:
             "who answered every question. A dash: fewer than two raters, or nobody ever chose otherwise.",
         ),
         (
+            "Where each model stood, in answers",
+            ["model", *of_places],
+            stood,
+            even(found),
+        ),
+        (
             "Where the chosen image stood, in %",
             ["place", "n", "chosen", "share", "expected", "p"],
-            stood,
-            "Each model stands in each place equally often. p: exact, two-sided, of the left.",
+            chosen,
+            "n: decided answers. expected: were the place of no matter, from where the chosen models stood. p: of all\n"
+            "places, by 10,000 new deals of the orders that people saw; it takes answers as independent. A dash: each\n"
+            "set of models was seen in one order only, which tells nothing.",
         ),
     ]
 

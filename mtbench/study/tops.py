@@ -1,10 +1,15 @@
-"""What each model put first, and which transactions people can be asked about at all."""
+"""What each model would show next, and which transactions people can be asked about at all.
+
+A ranking keeps the images of its own dialogue, and some models put the very image first that the user has just turned
+down. The first image here is the best that the dialogue has not shown: people judge what a model finds, and cannot tell
+models apart by their repeating themselves. `mtbench chat` and `mtbench simulate` leave out the same images.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -14,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mtbench.core.errors import MtbenchError
+from mtbench.core.types import Transaction
 from mtbench.evaluation.comparison.comparable import Result
 from mtbench.study.design import PAIRWISE, Design, Question
 
@@ -28,14 +34,27 @@ class Tops:
     Attributes:
         first: by transaction.
         tied: transactions whose second candidate has the same score, so that the first is one of several.
+        used_up: transactions whose ranking, as far as it was written, holds nothing but what was shown.
+        without_shown: whether images that the dialogue has shown are left out.
     """
 
     first: Mapping[str, str]
     tied: frozenset[str]
+    used_up: frozenset[str] = frozenset()
+    without_shown: bool = False
 
 
-def read_tops(folder: Path) -> Tops:
+def shown_in(transactions: Iterable[Transaction]) -> dict[str, frozenset[str]]:
+    """The images that each dialogue has shown, by transaction: what users have seen and want otherwise."""
+    return {t.transaction_id: frozenset(turn.reference for turn in t.turns) for t in transactions}
+
+
+def read_tops(folder: Path, shown: Mapping[str, Collection[str]] | None = None) -> Tops:
     """The first images of a result, from the run that was written.
+
+    Args:
+        folder: of the result.
+        shown: by transaction, the images to leave out (`shown_in`); None leaves out none.
 
     Raises:
         MtbenchError: there is no such file, or it is not what `mtbench evaluate` writes.
@@ -43,14 +62,22 @@ def read_tops(folder: Path) -> Tops:
     path = folder / "run.parquet"
     columns = ["transaction_id", "image_id", "rank", "score"]
     try:
-        rows = pq.read_table(path, columns=columns, filters=[("rank", "<=", 2)]).to_pylist()
-        ranked = {(str(row["transaction_id"]), int(row["rank"])): row for row in rows}
-        first = {name: str(row["image_id"]) for (name, rank), row in ranked.items() if rank == 1}
-        tied = {name for name in first if (name, 2) in ranked and ranked[name, 2]["score"] == ranked[name, 1]["score"]}
+        # Among one more than were shown there is one that was not, and the one after it tells of a tie.
+        depth = 2 + max(map(len, (shown or {}).values()), default=0)
+        rows = pq.read_table(path, columns=columns, filters=[("rank", "<=", depth)]).to_pylist()
+        ranked: dict[str, list[tuple[str, float]]] = {}
+        for row in sorted(rows, key=lambda row: int(row["rank"])):
+            ranked.setdefault(str(row["transaction_id"]), []).append((str(row["image_id"]), row["score"]))
     except (OSError, ValueError, TypeError, KeyError, pa.ArrowException) as error:
         what = "is not as mtbench evaluate writes it" if path.exists() else "is not there"
         raise MtbenchError(f"{path} {what}; remove the folder and evaluate again") from error
-    return Tops(first, frozenset(tied))
+    new = {name: [one for one in of if one[0] not in (shown or {}).get(name, ())] for name, of in ranked.items()}
+    return Tops(
+        {name: of[0][0] for name, of in new.items() if of},
+        frozenset(name for name, of in new.items() if len(of) > 1 and of[0][1] == of[1][1]),
+        frozenset(name for name, of in new.items() if not of),
+        shown is not None,
+    )
 
 
 def draw(
@@ -119,7 +146,8 @@ def draw(
     }
     keys = [str(result.record["key"]) for result in results]
     return Design(
-        tuple(names), tuple(keys), way, seed, count, questions, dict(about), len(clusters), dict(counts), tied
+        *(tuple(names), tuple(keys), way, seed, count, questions, dict(about), len(clusters), dict(counts), tied),
+        without_shown=all(one.without_shown for one in tops),
     )
 
 
@@ -130,7 +158,9 @@ def _askable(
     differ = []
     for name in order:
         images = tuple(tops[model].first.get(name, "") for model in group)
-        if not all(images):
+        if any(name in tops[model].used_up for model in group):
+            counts["only shown images"] += 1
+        elif not all(images):
             counts["not ranked"] += 1
         elif len(set(images)) < len(images):
             counts["same image first"] += 1

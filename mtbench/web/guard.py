@@ -24,7 +24,6 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-LARGEST_BODY = 64 << 10
 
 
 def check_host(host: str, *, public: bool) -> None:
@@ -43,15 +42,16 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def guard(app: Flask, hosts: frozenset[str] | None) -> None:
+def guard(app: Flask, hosts: frozenset[str] | None, largest: int) -> None:
     """Check each request, and mark each answer.
 
     Args:
         app: the pages.
         hosts: the names that a browser may know this server by, without the port: another one comes from a foreign
             page whose name was bound to this address (DNS rebinding). None for any.
+        largest: bytes of a form.
     """
-    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_BODY
+    app.config.update(MAX_CONTENT_LENGTH=largest, MAX_FORM_MEMORY_SIZE=largest, MAX_FORM_PARTS=10)
 
     def check() -> None:
         if hosts is not None and _name(request.host) not in hosts:
@@ -69,9 +69,9 @@ def guard(app: Flask, hosts: frozenset[str] | None) -> None:
     app.after_request(mark)
 
 
-def names_of(host: str) -> frozenset[str]:
-    """The names that a server on this machine is known by."""
-    return frozenset(("localhost", "127.0.0.1", "::1", host.strip("[]").lower()))
+def names_of(host: str) -> frozenset[str] | None:
+    """The names that a server for this machine alone is known by; None for one that others reach, under any name."""
+    return frozenset(("localhost", "127.0.0.1", "::1", host.strip("[]").lower())) if is_loopback(host) else None
 
 
 def _is_foreign() -> bool:

@@ -1,0 +1,126 @@
+"""Images of a benchmark for a page: a picture drawn anew where there is a file, else words."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from mtbench.core.errors import MtbenchError
+from mtbench.core.types import Image
+from mtbench.data.benchmark import Benchmark
+from mtbench.features.imaging import files_of, open_picture
+
+SIDE = 640
+"""Pixels of the longer side."""
+
+LARGEST = 30 << 20
+"""Bytes of a file beyond which it is not opened."""
+
+KEPT = 512
+"""Pictures held in memory, some 20 MB."""
+
+WORDS = 400
+TAGS = 8
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a page shows of an image.
+
+    Attributes:
+        image: its id.
+        words: its caption, else its attributes, else its id.
+        tags: attribute words, where they are not the words already.
+        src: the address of its picture; None where there is none.
+    """
+
+    image: str
+    words: str
+    tags: tuple[str, ...]
+    src: str | None
+
+
+class Pictures:
+    """Images by token: a path is never asked for, none leads out of the image folder, and what was not named stays in.
+
+    Args:
+        benchmark: whose images.
+        salt: what tokens are made with, so that an address tells nothing.
+    """
+
+    def __init__(self, benchmark: Benchmark, salt: str = "") -> None:
+        self.images = benchmark.images
+        self.folder = benchmark.image_folder
+        self.salt = salt
+        self._tokens: dict[str, str] = {}
+        self.jpeg = lru_cache(maxsize=KEPT)(self._read)
+
+    def name(self, image_ids: Iterable[str]) -> None:
+        """Give out these images."""
+        self._tokens.update({self.token(image): image for image in image_ids})
+
+    def token(self, image_id: str) -> str:
+        """The name of an image in an address."""
+        return hashlib.sha256(f"{self.salt}\t{image_id}".encode()).hexdigest()[:20]
+
+    def by_token(self, token: str) -> bytes | None:
+        """The JPEG at an address; None where there is none to give."""
+        image = self._tokens.get(token)
+        return None if image is None else self.jpeg(image)
+
+    def address(self, image_id: str) -> str:
+        """Where the picture of a named image is."""
+        return f"/picture/{self.token(image_id)}"
+
+    def words(self, image_id: str) -> str:
+        """The caption, or else attribute words; empty where there are none."""
+        image = self.images.get(image_id)
+        return _cut((image.caption or ", ".join(image.attributes)) if image else "")
+
+    def card(self, image_id: str) -> Card:
+        """What to show of an image; of a file it is only known that it is there."""
+        image = self.images[image_id]
+        tags = tuple(map(_cut, image.attributes[:TAGS])) if image.caption else ()
+        src = self.address(image_id) if self._has_file(image) else None
+        return Card(image_id, self.words(image_id) or image_id, tags, src)
+
+    def cards(self, image_ids: Sequence[str]) -> list[Card]:
+        """What to show of some images."""
+        return [self.card(image_id) for image_id in image_ids]
+
+    def _read(self, image_id: str) -> bytes | None:
+        """A picture; None where there is none that can be shown.
+
+        Only pixels leave this: whatever else is in a file, such as a script in an SVG, does not.
+        """
+        image = self.images.get(image_id)
+        if image is None:
+            return None
+        try:
+            path = files_of([image], self.folder)[image_id]
+            if path.stat().st_size > LARGEST:
+                return None
+            picture = open_picture(path)
+            picture.thumbnail((SIDE, SIDE))
+            stream = io.BytesIO()
+            picture.save(stream, "JPEG", quality=88)
+        except (MtbenchError, OSError, ValueError):
+            return None
+        return stream.getvalue()
+
+    def _has_file(self, image: Image) -> bool:
+        if image.path is None or self.folder is None:
+            return False
+        try:
+            return bool(files_of([image], self.folder))
+        except (MtbenchError, OSError, ValueError):
+            return False
+
+
+def _cut(text: str) -> str:
+    """One line, not too long."""
+    line = " ".join(text.split())
+    return line if len(line) <= WORDS else f"{line[: WORDS - 1]}…"
