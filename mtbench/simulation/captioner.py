@@ -31,7 +31,7 @@ from mtbench.models.nets.captioner import END, START, RelativeCaptioner
 from mtbench.simulation.protocol import Situation, World
 from mtbench.simulation.spoken import judge
 
-BLOCK = 256
+BLOCK = 64
 """Sentences that are made at once."""
 LONGEST = 16
 """Words of a sentence, as in the paper."""
