@@ -16,12 +16,13 @@ from letters import build_letters
 from mtbench.cli import main
 from mtbench.cli.simulate import users_of
 from mtbench.core.errors import MtbenchError
-from mtbench.core.types import Gallery, History, Image
+from mtbench.core.types import Gallery, History, Image, Turn
 from mtbench.data.benchmark import load
 from mtbench.evaluation.ranker import Ranker
 from mtbench.models.protocol import Catalogue
 from mtbench.simulation.dialogue import Dialogues, Manner, converse, openings_of
 from mtbench.simulation.measures import summary
+from mtbench.simulation.nearest_pair import NearestPair
 from mtbench.simulation.order import named
 from mtbench.simulation.protocol import LONGEST_TEXT, Situation, World, heard
 
@@ -126,6 +127,19 @@ def test_whatever_is_heard_can_be_built(tmp_path: Path) -> None:
     assert words
     printed("build", "dialogues", "--raw", file, "--out", tmp_path / "built")
     assert load(tmp_path / "built").transactions("test")
+
+
+def test_odd_blanks_of_annotators_are_no_hindrance() -> None:
+    class Pictures:
+        proxy, reads_text = "image", False
+
+        def images(self, image_ids: Sequence[str]) -> Any:
+            return np.eye(300, dtype=np.float32)[[int(image[1:]) for image in image_ids]]
+
+    turns = [("x", Turn("i001", ("is\u00a0red\r", "and  long "), "i000"))]
+    user = NearestPair()
+    world = World(IMAGES, Catalogue(IMAGES, features=Pictures), turns)  # type: ignore[arg-type]
+    assert heard(user, [Situation("x", "i000", "i001")], world) == ["is red and and long"]
 
 
 # As typed

@@ -63,7 +63,7 @@ class NearestPair:
                 _unit(world, images),
                 np.array([row[turn.reference] for turn in own], np.int64),
                 np.array([row[turn.target] for turn in own], np.int64),
-                [world.joiner.join(turn.feedback) for turn in own],
+                [" ".join(world.joiner.join(turn.feedback).split()) for turn in own],  # people leave odd blanks
             )
         self._world = world
         return {"pairs": {category: len(pairs.texts) for category, pairs in self._known.items()}}
