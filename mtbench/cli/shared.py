@@ -45,12 +45,12 @@ def boards_in(root: Path) -> Path:
     return root
 
 
-def options_of(options: Sequence[str]) -> dict[str, str]:
-    """``NAME=VALUE`` strings, as `SET` gathers them, as a dictionary."""
+def options_of(options: Sequence[str], typed: str = "--set") -> dict[str, str]:
+    """``NAME=VALUE`` strings, as `SET` or another option gathers them, as a dictionary."""
     found = {}
     for option in options:
         name, equals, value = option.partition("=")
         if not equals or not name:
-            raise MtbenchError(f"--set {option!r} must be NAME=VALUE, such as --set alpha=0.7")
+            raise MtbenchError(f"{typed} {option!r} must be NAME=VALUE, such as {typed} alpha=0.7")
         found[name.replace("-", "_")] = value
     return found

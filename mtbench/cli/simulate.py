@@ -100,7 +100,8 @@ def simulate(
     manner = Manner(turns, patience, change_of_mind, seed)
     loaded = load(benchmark)
     folder = out or benchmark / "simulations"
-    asked, users = options_of(options), users_of(simulators, options_of(user_options))
+    asked = options_of(options)
+    users = users_of(simulators, options_of(user_options, "--simulator-set"))
     every = list(dict.fromkeys(models))
     records: list[dict[str, Any]] = []
     try:
