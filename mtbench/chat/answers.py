@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 TOP = 10
 LONGEST_REASON = 300
+KEPT = 512
+"""Answers that a system remembers, the least recently asked for go first: some 1 MB."""
 
 Place: TypeAlias = str
 """Where an image stands: ``3``, ``3-5`` of those that score the same, ``shown`` once it was on the table, ``-``."""
@@ -45,18 +48,25 @@ class Answer:
 
 
 class Answerer:
-    """A system that answers one dialogue at a time, and survives its own mistakes.
+    """A system that answers one dialogue at a time, remembers what it said, and survives its own mistakes.
+
+    A page is seen more often than something is said: it is reloaded, saved, or another step could not be done. Then the
+    system is not asked again, and nobody waits for somebody else's turn. An answer that failed is not remembered.
 
     Args:
         system: what is asked.
         name: to call it by.
+        most: answers that are remembered.
     """
 
-    def __init__(self, system: Ready, name: str = "") -> None:
+    def __init__(self, system: Ready, name: str = "", most: int = KEPT) -> None:
         self.system = system
         self.name = name or short(system.asked.name)
         self._ranker: Ranker = system.ranker()
         self._lock = threading.Lock()  # models keep indices and caches, and know nothing of threads
+        self.most = most
+        self._kept: OrderedDict[tuple[History, str | None], Answer] = OrderedDict()
+        self._keeping = threading.Lock()
 
     def warm_up(self) -> str:
         """Embed the galleries now; what went wrong, if anything did: the page says it again."""
@@ -66,15 +76,35 @@ class Answerer:
 
     def answer(self, history: History, target: str | None = None) -> Answer:
         """The answer to a dialogue of at least one turn; never an exception."""
-        start = time.perf_counter()
+        known = self._remembered(history, target)
+        if known is not None:
+            return known
         try:
             with self._lock, blame(self.system.asked.plugin):
+                known = self._remembered(history, target)  # somebody else may have asked meanwhile
+                if known is not None:
+                    return known
+                start = time.perf_counter()
                 images, places, candidates = self._ask(history, target)
+                took = 1000 * (time.perf_counter() - start)
+                return self._remember(history, target, Answer(self.name, images, places, candidates, took))
         except (Exception, SystemExit) as error:
             if not isinstance(error, MtbenchError):
                 logger.warning("%s failed", self.name, exc_info=True)
             return Answer(self.name, problem=_reason(error))
-        return Answer(self.name, images, places, candidates, 1000 * (time.perf_counter() - start))
+
+    def _remembered(self, history: History, target: str | None) -> Answer | None:
+        with self._keeping:
+            if (history, target) in self._kept:
+                self._kept.move_to_end((history, target))
+            return self._kept.get((history, target))
+
+    def _remember(self, history: History, target: str | None, answer: Answer) -> Answer:
+        with self._keeping:
+            self._kept[history, target] = answer
+            while len(self._kept) > self.most:
+                self._kept.popitem(last=False)
+        return answer
 
     def _ask(self, history: History, target: str | None) -> tuple[tuple[str, ...], tuple[Place, ...], int]:
         """One call for all turns if an image is wanted, else for the last one."""

@@ -46,7 +46,8 @@ class Pages:
             image: " ".join((shown.caption or "", *shown.attributes, image)).casefold()
             for image, shown in benchmark.images.items()
         }
-        self.pictures = Pictures(benchmark, benchmark.revision)
+        # Every server is on port 8000, and a browser keeps pictures: those of another benchmark have other addresses.
+        self.pictures = Pictures(benchmark, f"{benchmark.revision}\t{benchmark.image_folder}")
         for gallery in self.galleries.values():
             self.pictures.name(gallery.image_ids)
         self.store = Store()
@@ -108,7 +109,8 @@ class Pages:
             after = steps[action](dialogue)
         except MtbenchError as error:
             after = replace(dialogue, draft=request.form.get("text", dialogue.draft), problem=str(error))
-        return redirect(url_for("show", moment=self.store.put(after)), 303)
+        after = replace(after, at=_place(action, len(after.turns)) if not after.problem else "")
+        return redirect(url_for("show", moment=self.store.put(after), _anchor=after.at or None), 303)
 
     def _dialogue(self, moment: str) -> Dialogue:
         found = self.store.get(moment)
@@ -154,3 +156,11 @@ def create_app(
 
 def _turn() -> int:
     return request.form.get("turn", 0, int)
+
+
+def _place(action: str, turns: int) -> str:
+    """The part of the page that a step was about; empty for the words that come next."""
+    if action in ("target", "no-target", "save"):
+        return "goal"
+    moved = {"earlier": -1, "later": 1, "drop": 0}
+    return f"turn{min(_turn() + moved[action], turns)}" if action in moved and turns else ""

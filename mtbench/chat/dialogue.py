@@ -44,6 +44,7 @@ class Dialogue:
         draft: text to begin the next turn with.
         saved: the name under which just this dialogue was saved.
         problem: why the last step could not be done.
+        at: the part of the page that the last step was about; empty for the words that come next.
         id: the same from the first moment on, whatever was said, taken back or said instead.
     """
 
@@ -54,6 +55,7 @@ class Dialogue:
     draft: str = ""
     saved: str = ""
     problem: str = ""
+    at: str = field(default="", compare=False)
     id: str = field(default_factory=lambda: secrets.token_hex(6), compare=False)
 
     @property

@@ -24,12 +24,21 @@ from mtbench.simulation.saved import line_of, write_searched
 
 FILE = "dialogues.jsonl"
 
+CUT = "dialogues.cut.txt"
+"""Lines that a crash left unfinished."""
+
+LONGEST_LINE = 1 << 20
+"""Bytes: many times what the longest dialogue takes."""
+
 LARGEST = 64 << 20
 """Bytes of the file: some 100,000 dialogues."""
 
 
 class Saver:
     """Keeps dialogues in a file, each as it was saved last; several servers may share it.
+
+    A dialogue that was saved and goes on takes the place of its line. One that leaves what was saved, because turns were
+    taken back, dropped or moved, or another image is wanted, is a line of its own.
 
     Args:
         folder: made when the first dialogue is saved.
@@ -48,7 +57,8 @@ class Saver:
         self.benchmark = benchmark
         self.galleries = galleries
         self.split = split
-        self._known: set[str] = set()  # saved by this server: no other one has the same dialogue
+        # By first name, what was saved under which: by this server, no other one has the same dialogue
+        self._known: dict[str, dict[str, Dialogue]] = {}
         self._check_images()
 
     @cached_property
@@ -65,7 +75,7 @@ class Saver:
         return shlex.join(map(str, words))
 
     def save(self, dialogue: Dialogue) -> str:
-        """Write one dialogue, on disk when this returns; saved again, it takes the place of its line.
+        """Write one dialogue, on disk when this returns; saved again, or with more turns, it takes the place of its line.
 
         Args:
             dialogue: with a target and a turn.
@@ -80,7 +90,8 @@ class Saver:
             raise MtbenchError("There is nothing to save yet: say something first.")
         if dialogue.target is None:
             raise MtbenchError("Which image did you look for? Mark it with “This is it”, then save.")
-        name = f"{dialogue.category}.chat.{dialogue.id}"
+        saved = self._known.get(dialogue.id, {})
+        name = _continued(dialogue, saved) or f"{dialogue.category}.chat.{dialogue.id}{_number(len(saved) + 1)}"
         history = dialogue.history
         row = line_of(name, dialogue.category, history.references, history.feedback, dialogue.target, split=self.split)
         line = json.dumps(row, ensure_ascii=False, sort_keys=True).encode() + b"\n"
@@ -90,22 +101,38 @@ class Saver:
                 self._check_images()
                 if not self._known:
                     write_searched(self.path.parent, self.galleries, self.benchmark.images)
-                if name in self._known and self.path.exists():
+                self._mend()
+                if name in saved and self.path.exists():
                     self._replace(name, line)
                 else:
                     self._append(line)
-                self._known.add(name)
+                self._known[dialogue.id] = {**saved, name: dialogue}
         except OSError as error:
             raise MtbenchError(f"{self.path} cannot be written: {error.strerror}") from error
         return name
 
+    def _mend(self) -> None:
+        """Move a last line that a crash left unfinished to a file beside: it would make the whole file unreadable."""
+        if not self.path.exists():
+            return
+        with self.path.open("r+b") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, size - LONGEST_LINE))
+            tail = stream.read()
+            last = tail.rstrip(b"\r\n").rpartition(b"\n")[2]
+            whole = len(tail) == size or b"\n" in tail
+            if not last or not whole or _is_row(last):
+                stream.write(b"\n" if last and not tail.endswith(b"\n") else b"")
+                return
+            with self.path.with_name(CUT).open("ab") as aside:
+                aside.write(last + b"\n")
+                aside.flush()
+                os.fsync(aside.fileno())
+            stream.truncate(size - len(tail) + tail.rindex(last))
+
     def _append(self, line: bytes) -> None:
         with self.path.open("a+b") as stream:
-            size = stream.seek(0, os.SEEK_END)
-            self._check(size + len(line))
-            if size:
-                stream.seek(-1, os.SEEK_END)
-                line = line if stream.read(1) == b"\n" else b"\n" + line  # after a crash in the midst of a line
+            self._check(stream.seek(0, os.SEEK_END) + len(line))
             stream.write(line)
             stream.flush()
             os.fsync(stream.fileno())
@@ -131,3 +158,24 @@ class Saver:
             raise MtbenchError(
                 f"{self.path} is full: it may have {LARGEST >> 20} MiB. Move it elsewhere, then save again."
             )
+
+
+def _continued(dialogue: Dialogue, saved: Mapping[str, Dialogue]) -> str | None:
+    """The name under which this dialogue, or else the longest beginning of it, was saved."""
+    begun = {
+        name: len(one.turns)
+        for name, one in saved.items()
+        if one.target == dialogue.target and one.turns == dialogue.turns[: len(one.turns)]
+    }
+    return max(begun, key=lambda name: begun[name], default=None)
+
+
+def _number(which: int) -> str:
+    return "" if which == 1 else f"-{which}"
+
+
+def _is_row(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False

@@ -1,10 +1,16 @@
 """The pages of the study: begin, question, done. They work without JavaScript, and know people by a code alone.
 
 Nothing tells which model an image is of: addresses are numbers and hashes, and the order is this participant's own.
+An answer says which participant and question it is of, so that one from a page left open elsewhere is not taken for
+another; one that cannot be kept is never passed over in silence.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import logging
+import sqlite3
 from collections.abc import Container, Sequence
 
 from flask import Flask, redirect, render_template, request
@@ -12,10 +18,13 @@ from flask import Flask, redirect, render_template, request
 from mtbench.data.benchmark import Benchmark
 from mtbench.study.store import Store
 from mtbench.web.app import Page, application
-from mtbench.web.pictures import Card, Pictures
+from mtbench.web.pictures import Card, Pictures, size_of
+
+logger = logging.getLogger(__name__)
 
 LETTERS = "ABC"
 NEITHER = "0"
+LOST = "Your last answer was not kept: this browser does not know who you are. If you have begun before, give your code."
 LARGEST = 4096
 """Bytes of a form."""
 
@@ -36,7 +45,9 @@ def create_app(store: Store, benchmark: Benchmark, *, hosts: frozenset[str] | No
     app.add_url_rule("/leave", view_func=pages.leave, methods=["POST"])
     app.add_url_rule("/question/<int:number>", view_func=pages.question)
     app.add_url_rule("/question/<int:number>", view_func=pages.answer, methods=["POST"])
+    app.add_url_rule("/code", view_func=pages.code)
     app.add_url_rule("/done", view_func=pages.done)
+    app.register_error_handler(sqlite3.Error, pages.busy)
     return app
 
 
@@ -56,7 +67,7 @@ class Pages:
     def begin(self) -> Page:
         """The first page; straight on for who has begun."""
         who = self._who()
-        return self._render("begin.html", problem="", code="") if who is None else self._next(who)
+        return self._next(who) if who is not None else self._render("begin.html", problem=LOST * self._is_lost(), code="")
 
     def consent(self) -> Page:
         """Take somebody in."""
@@ -64,7 +75,11 @@ class Pages:
             return redirect("/", 303)
         if request.form.get("consent") != "yes":
             return self._render("begin.html", problem="Tick the box if you agree to take part.", code=""), 400
-        return self._known(self.store.new_participant()[1])
+        return self._known(self.store.new_participant()[1], "/code")
+
+    def code(self) -> Page:
+        """The code to come back with, before the first question."""
+        return redirect("/", 303) if self._who() is None else self._render("code.html", code=self._code())
 
     def resume(self) -> Page:
         """Go on with a code."""
@@ -95,7 +110,10 @@ class Pages:
             said = NEITHER if choice is None else LETTERS[shown.index(choice)]
         else:
             said = ""
-            self.store.showing(who, at)
+            try:
+                self.store.showing(who, at)
+            except sqlite3.Error:  # then it is not known how long the answer took, and that is all
+                logger.warning("the time of a question is not kept", exc_info=True)
         return self._render(
             "question.html",
             number=number,
@@ -110,6 +128,8 @@ class Pages:
                 for place, (letter, model) in enumerate(zip(LETTERS, shown, strict=False), start=1)
             ],
             said=said,
+            lost=self._is_lost(),
+            token=self._token(at),
             code=self._code(),
         )
 
@@ -117,15 +137,29 @@ class Pages:
         """Keep an answer and go on. One that comes twice, by Back or a second click, changes nothing."""
         who = self._who()
         if who is None:
-            return redirect("/", 303)
+            return redirect("/?answer=lost", 303)
         order = self.design.order(who)
-        choice = request.form.get("choice", "")
-        shown = self.design.shown(order[number - 1], who) if 1 <= number <= len(order) else ()
+        if not 1 <= number <= len(order) or not self._is_of(order[number - 1]):
+            return self._next(who, lost=True)
+        at = order[number - 1]
+        shown = self.design.shown(at, who)
         allowed = {str(place): model for place, model in enumerate(shown, start=1)} | {NEITHER: None}
-        if not shown or choice not in allowed:
+        choice = request.form.get("choice", "")
+        given = {answer.question: answer.choice for answer in self.store.answers(who)}
+        if choice not in allowed or (at not in given and number != _first(order, given)):
+            return self._next(who, lost=True)
+        if at not in given and self.store.answer(who, at, allowed[choice], shown):
             return self._next(who)
-        self.store.answer(who, order[number - 1], allowed[choice], shown)
-        return self._next(who)
+        given = {answer.question: answer.choice for answer in self.store.answers(who)}
+        if at not in given:  # whoever it is was removed in the meantime
+            return self._next(who, lost=True)
+        return self._next(who) if given[at] == allowed[choice] else redirect(f"/question/{number}?answer=lost", 303)
+
+    def busy(self, error: sqlite3.Error) -> tuple[str, int]:
+        """The file cannot be read or written now: an answer is offered once more, and nothing is said to be kept."""
+        logger.warning("%s cannot be used", self.store.path, exc_info=error)
+        again = request.form if request.method == "POST" else {}
+        return self._render("busy.html", path=request.path, form=dict(again), method=request.method.lower()), 503
 
     def done(self) -> Page:
         """Thanks."""
@@ -133,12 +167,15 @@ class Pages:
         if who is None:
             return redirect("/", 303)
         answered, total = len(self.store.answers(who)), len(self.design.questions)
-        return self._next(who) if answered < total else self._render("done.html", total=total, code=self._code())
+        return self._next(who) if answered < total else self._render("done.html", total=total, code=self._code(), lost=self._is_lost())
 
     def _card(self, image_id: str) -> Card:
         """Nothing tells where it comes from, its id neither; and a picture is one that can be shown."""
-        src = None if self.pictures.jpeg(image_id) is None else self.pictures.address(image_id)
-        return Card(image_id, self.pictures.words(image_id) or "(no picture)", (), src)
+        jpeg = self.pictures.jpeg(image_id)
+        words = self.pictures.words(image_id) or "(no picture)"
+        if jpeg is None:
+            return Card(image_id, words, (), None)
+        return Card(image_id, words, (), self.pictures.address(image_id), size_of(jpeg))
 
     def _who(self) -> int | None:
         code = self._code()
@@ -147,15 +184,27 @@ class Pages:
     def _code(self) -> str:
         return str(request.cookies.get(self.cookie, ""))[:80]
 
-    def _known(self, code: str) -> Page:
-        response = redirect("/", 303)
+    def _token(self, question: int) -> str:
+        """Says whose answer to which question a form gives. Nobody can make it who does not know the code."""
+        about = f"{self.design.identity}\t{question}"
+        return hmac.new(self._code().encode(), about.encode(), hashlib.sha256).hexdigest()[:32]
+
+    def _is_of(self, question: int) -> bool:
+        return hmac.compare_digest(request.form.get("token", "").encode(), self._token(question).encode())
+
+    def _is_lost(self) -> bool:
+        """Whether this page follows on an answer that was not kept."""
+        return request.args.get("answer") == "lost"
+
+    def _known(self, code: str, then: str = "/") -> Page:
+        response = redirect(then, 303)
         response.set_cookie(self.cookie, code, max_age=90 * 86400, httponly=True, samesite="Strict")
         return response
 
-    def _next(self, who: int) -> Page:
+    def _next(self, who: int, *, lost: bool = False) -> Page:
         given = {answer.question for answer in self.store.answers(who)}
         first = _first(self.design.order(who), given)
-        return redirect("/done" if first is None else f"/question/{first}", 303)
+        return redirect(("/done" if first is None else f"/question/{first}") + "?answer=lost" * lost, 303)
 
     def _render(self, name: str, **values: object) -> str:
         candidates = 2 if self.design.way == "pairwise" else 3

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import io
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from mtbench.core.errors import MtbenchError
 from mtbench.core.types import Image
 from mtbench.data.benchmark import Benchmark
-from mtbench.features.imaging import files_of, open_picture
+from mtbench.features.imaging import FORMATS, files_of, open_picture
 
 SIDE = 640
 """Pixels of the longer side."""
@@ -35,12 +37,14 @@ class Card:
         words: its caption, else its attributes, else its id.
         tags: attribute words, where they are not the words already.
         src: the address of its picture; None where there is none.
+        size: pixels of the picture, where they are known.
     """
 
     image: str
     words: str
     tags: tuple[str, ...]
     src: str | None
+    size: tuple[int, int] | None = None
 
 
 class Pictures:
@@ -56,6 +60,8 @@ class Pictures:
         self.folder = benchmark.image_folder
         self.salt = salt
         self._tokens: dict[str, str] = {}
+        self._looks_fine: set[str] = set()
+        self._broken: set[str] = set()  # what was no picture once is not opened again
         self.jpeg = lru_cache(maxsize=KEPT)(self._read)
 
     def name(self, image_ids: Iterable[str]) -> None:
@@ -81,10 +87,14 @@ class Pictures:
         return _cut((image.caption or ", ".join(image.attributes)) if image else "")
 
     def card(self, image_id: str) -> Card:
-        """What to show of an image; of a file it is only known that it is there."""
+        """What to show of an image.
+
+        Of a file only its beginning is read, so that a page of large ones is quick. One that turns out to be broken
+        when its pixels are asked for is a card from then on.
+        """
         image = self.images[image_id]
         tags = tuple(map(_cut, image.attributes[:TAGS])) if image.caption else ()
-        src = self.address(image_id) if self._has_file(image) else None
+        src = self.address(image_id) if self._can_show(image) else None
         return Card(image_id, self.words(image_id) or image_id, tags, src)
 
     def cards(self, image_ids: Sequence[str]) -> list[Card]:
@@ -97,27 +107,58 @@ class Pictures:
         Only pixels leave this: whatever else is in a file, such as a script in an SVG, does not.
         """
         image = self.images.get(image_id)
-        if image is None:
+        path = self._file(image) if image is not None else None
+        if path is None or image_id in self._broken:
             return None
         try:
-            path = files_of([image], self.folder)[image_id]
-            if path.stat().st_size > LARGEST:
-                return None
             picture = open_picture(path)
             picture.thumbnail((SIDE, SIDE))
             stream = io.BytesIO()
             picture.save(stream, "JPEG", quality=88)
         except (MtbenchError, OSError, ValueError):
+            self._broken.add(image_id)
             return None
         return stream.getvalue()
 
-    def _has_file(self, image: Image) -> bool:
+    def _can_show(self, image: Image) -> bool:
+        """Whether there is a file that begins as a picture does, and was not found to be broken."""
+        name, path = image.image_id, self._file(image)
+        if path is None or name in self._broken:
+            return False
+        if name not in self._looks_fine:
+            (self._looks_fine if _begins_well(path) else self._broken).add(name)
+        return name in self._looks_fine
+
+    def _file(self, image: Image) -> Path | None:
+        """The file in the image folder; None for none, or one that is too large."""
         if image.path is None or self.folder is None:
-            return False
+            return None
         try:
-            return bool(files_of([image], self.folder))
+            path = files_of([image], self.folder)[image.image_id]
+            return path if path.stat().st_size <= LARGEST else None
         except (MtbenchError, OSError, ValueError):
-            return False
+            return None
+
+
+def _begins_well(path: Path) -> bool:
+    """Whether the first bytes of a file are those of a picture, and not of too large a one."""
+    from PIL import Image as Pillow
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Pillow.open(path, formats=FORMATS) as picture:
+                return picture.width * picture.height <= (Pillow.MAX_IMAGE_PIXELS or picture.width * picture.height)
+    except Exception:  # decoders raise all kinds of errors on broken files
+        return False
+
+
+def size_of(jpeg: bytes) -> tuple[int, int]:
+    """Pixels across and down of a picture that was given out."""
+    from PIL import Image as Pillow
+
+    with Pillow.open(io.BytesIO(jpeg)) as picture:
+        return picture.size
 
 
 def _cut(text: str) -> str:

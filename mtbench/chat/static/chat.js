@@ -2,10 +2,21 @@
 (() => {
   "use strict";
   const text = document.getElementById("text");
+  const key = "draft " + location.pathname.split("/").slice(0, 3).join("/");
   if (text) {
     const count = document.getElementById("count");
     const longest = Number(text.dataset.longest);
-    const key = "draft " + location.pathname.split("/").slice(0, 3).join("/");
+    const offer = (words) => {
+      const had = document.getElementById("had");
+      had.querySelector("bdi").textContent = `“${words}”`;
+      had.hidden = false;
+      had.querySelector("button").addEventListener("click", () => {
+        text.value = words;
+        had.hidden = true;
+        text.dispatchEvent(new Event("input"));
+        text.focus();
+      });
+    };
     const show = () => {
       const length = Array.from(text.value.trim()).length;
       count.textContent = length ? `${length} of ${longest} letters` : `up to ${longest} letters, in any language`;
@@ -14,13 +25,21 @@
       text.style.height = Math.min(text.scrollHeight + 2, 240) + "px";
     };
     try {
-      // what was typed outlives a reload, and steps other than saying it
-      const kept = sessionStorage.getItem(key) || sessionStorage.getItem("carried");
-      if (kept && !text.value) text.value = kept;
+      // what was typed outlives a reload, a look at the images, and steps other than saying it
+      const own = sessionStorage.getItem(key), carried = sessionStorage.getItem("carried");
+      const aside = sessionStorage.getItem("aside");
+      if (own !== null) text.value = own;
+      else if (carried !== null) sessionStorage.setItem(key, text.value = carried);
+      if (own === null && aside && aside !== text.value) offer(aside);
       sessionStorage.removeItem("carried");
+      sessionStorage.removeItem("aside");
       document.addEventListener("submit", (event) => {
+        if (event.defaultPrevented || event.target.method !== "post") return;
         sessionStorage.removeItem(key);
-        if (event.target !== text.form && event.target.method === "post") sessionStorage.setItem("carried", text.value);
+        if (event.target === text.form) return;
+        // Go back brings words of its own
+        const action = event.submitter?.getAttribute("formaction") || event.target.action;
+        sessionStorage.setItem(action.endsWith("/back") ? "aside" : "carried", text.value);
       });
       text.addEventListener("input", () => sessionStorage.setItem(key, text.value));
     } catch { /* no storage: nothing is kept */ }
@@ -34,23 +53,21 @@
     show();
   }
 
-  // one step at a time; a page that comes back from the cache can be used again
-  let busy = false;
-  document.addEventListener("submit", (event) => {
-    if (event.target.method !== "post") return;
-    if (busy) return event.preventDefault();
-    busy = true;
-    document.body.classList.add("busy");
-  });
-  addEventListener("pageshow", () => {
-    busy = false;
-    document.body.classList.remove("busy");
-  });
+  // where an image is picked, the words wait for the dialogue that follows
+  if (document.querySelector(".pick")) {
+    document.addEventListener("submit", (event) => {
+      if (event.defaultPrevented || event.target.method !== "post") return;
+      try {
+        const typed = sessionStorage.getItem(key);
+        if (typed !== null) sessionStorage.setItem("carried", typed);
+      } catch { /* no storage: nothing is kept */ }
+    });
+  }
 
   const category = document.getElementById("category");
   if (category) category.addEventListener("change", () => category.form.requestSubmit());
 
-  // the newest turn is in sight: at the bottom, and on a phone at the right
+  // the newest turn is in sight, at the bottom, and on a phone at the right; or else the one that was moved
   const strip = document.querySelector(".strip");
-  if (strip) strip.scrollTo(strip.scrollWidth, strip.scrollHeight);
+  if (strip && !location.hash.startsWith("#turn")) strip.scrollTo(strip.scrollWidth, strip.scrollHeight);
 })();
