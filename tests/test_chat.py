@@ -108,6 +108,7 @@ def visit(chromium: Any, served: Served, size: tuple[int, int] = DESK, **options
 
 def say(tab: Any, text: str) -> None:
     """Type, press Enter, and see it among the turns."""
+    tab.wait_for_load_state("domcontentloaded")  # Enter sends from then on
     n = tab.locator(".turn").count()
     tab.fill("#text", text)
     tab.press("#text", "Enter")
@@ -203,7 +204,7 @@ def test_a_first_and_a_wanted_image_are_searched_for_and_the_rank_is_shown(chrom
         assert "grey dress with 7" in tab.locator(".big").inner_text()
         follow(tab, "text=Pick what to look for")
         tab.goto(f"{tab.url}?q=nothing+like+it")
-        assert "0 images" in tab.locator("[role=status]").inner_text()
+        assert "0 images" in tab.locator("[role=status]:not(#asking)").inner_text()
         follow(tab, "text=All images")
         follow(tab, '.pic[value="dress 15"]')
         say(tab, "is black")
@@ -262,7 +263,8 @@ def test_words_stay_words_whatever_they_are(chromium: Any, chat: Served) -> None
         assert said(tab) == [
             *(HOSTILE, "{{ 7 * 7 }} ${7*7} '\" --", "👠👩🏽‍🦰 is redder", "أحمر مع كعب أعلى", "红色 rtl")
         ]
-        assert tab.locator("script").count() == 1
+        sources = tab.locator("script").evaluate_all("all => all.map(one => new URL(one.src).pathname)")
+        assert sources == ["/web/page.js", "/static/chat.js"]
         follow(tab, "text=Pick what to look for")
         tab.goto(f"{tab.url}?q={urllib.parse.quote(HOSTILE[:8])}")
         assert tab.locator(".result .caption, .result .words").first.inner_text() == HOSTILE
@@ -320,7 +322,7 @@ def ask(chat: Served, path: str, method: str = "GET", body: str = "", **headers:
     answer = line.getresponse()
     text = answer.read().decode()
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
-    return answer.status, answer.headers.get("Location") or text
+    return answer.status, (answer.headers.get("Location") or text).partition("#")[0] if answer.status == 303 else text
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "[::1", "", "a@b"])
@@ -470,24 +472,25 @@ def test_many_save_at_once_and_each_line_is_whole(tmp_path: Path, home: Path) ->
         thread.start()
     for thread in threads:
         thread.join()
-    rows = [json.loads(line) for line in (tmp_path / "dialogues.jsonl").read_text("utf-8").splitlines()[1:]]
+    rows = [json.loads(line) for line in (tmp_path / "dialogues.jsonl").read_text("utf-8").splitlines()]
+    assert (tmp_path / "dialogues.cut.txt").read_text() == '{"id": "cut sho\n'  # aside, so that the rest can be read
     assert len(rows) == len({row["id"] for row in rows}) == 8
     assert rows[0]["turns"] == [{"reference": "a", "feedback": ["é 👠"]}]
 
 
 def test_a_dialogue_that_is_saved_again_takes_the_place_of_its_line(tmp_path: Path, home: Path) -> None:
-    (tmp_path / "dialogues.jsonl").write_text('{"id": "cut sho')  # a crash, which is left alone
+    (tmp_path / "dialogues.jsonl").write_text('{"id": "cut sho')  # a crash
     saver = saver_in(tmp_path, home)
     one, other = (Dialogue("shoes", target="t").say("a", f'"id": "{n}"') for n in range(2))
     names = [saver.save(one), saver.save(other), saver.save(one.say("b", "blue")), saver.save(other)]
     assert names[0] == names[2] != names[1] == names[3]
-    cut, *lines = (tmp_path / "dialogues.jsonl").read_text().splitlines()
+    lines = (tmp_path / "dialogues.jsonl").read_text().splitlines()
     rows = {row["id"]: [turn["feedback"][0] for turn in row["turns"]] for row in map(json.loads, lines)}
-    assert cut == '{"id": "cut sho' and len(lines) == 2
+    assert len(lines) == 2
     assert rows == {names[0]: ['"id": "0"', "blue"], names[1]: ['"id": "1"']}
 
 
-def test_another_turn_leaves_one_transaction_and_a_new_beginning_makes_two(home: Path) -> None:
+def test_another_turn_leaves_one_transaction_and_another_way_makes_two(home: Path) -> None:
     def save(place: str) -> str:
         return ask(served, f"{place}/save", "POST", "x=")[1]
 
@@ -500,7 +503,8 @@ def test_another_turn_leaves_one_transaction_and_a_new_beginning_makes_two(home:
             save(ask(served, f"{said}/say", "POST", "text=blue&image=dress%2001")[1])
         save(ask(served, f"{wanted}/say", "POST", "text=green&image=dress%2001")[1])  # back, and another way
         rows = [json.loads(line) for line in served.saved_to.read_text().splitlines()]
-    assert [[turn["feedback"][0] for turn in row["turns"]] for row in rows] == [["red", "blue"], ["green"]]
+    said_so = [[turn["feedback"][0] for turn in row["turns"]] for row in rows]
+    assert said_so == [["red", "blue"], ["red", "blue"], ["green"]] and len({row["id"] for row in rows}) == 3
 
 
 @pytest.mark.parametrize("benchmark", ["words", "images"])

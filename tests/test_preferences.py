@@ -325,7 +325,9 @@ def begin(tab: Any, url: str) -> str:
     tab.goto(url)
     tab.check("[name=consent]")
     tab.click("text=Begin")
-    return str(tab.locator("#mine").text_content())
+    code = str(tab.locator("#mine").text_content())  # shown once, before the first question
+    tab.click("text=To the first question")
+    return code
 
 
 def press(tab: Any, button: str) -> None:
@@ -505,13 +507,64 @@ def test_the_server_gives_nothing_out_but_the_pictures_of_its_questions(box: Ben
     assert pictures.jpeg(unasked) and client.get(f"/picture/{pictures.token(min(asked))}", **good).status_code == 200
     for name in (unasked, min(asked), pictures.token(unasked), "../local.json", "%2e%2e%2flocal.json"):
         assert client.get(f"/picture/{name}", **good).status_code == 404
-    for choice in ("3", "9", "", "<b>"):
-        client.post("/question/1", data={"choice": choice}, **good)
-    client.post("/question/99", data={"choice": "1"}, **good)
-    assert store.answers() == []
+    mine = token_of(client.get("/question/1", **good).text)
+    for number, choice, token in (
+        *((1, choice, mine) for choice in ("3", "9", "", "<b>")),
+        *((1, "1", token) for token in ("", "é", mine[:-1])),
+        *((number, "1", mine) for number in (2, 99)),
+    ):
+        sent = client.post(f"/question/{number}", data={"choice": choice, "token": token}, **good)
+        assert sent.location == "/question/1?answer=lost"
+    assert store.answers() == [] and "was not kept" in client.get(sent.location, **good).text
     for _ in range(2):
-        assert client.post("/question/1", data={"choice": "2"}, **good).location == "/question/2"
+        sent = client.post("/question/1", data={"choice": "2", "token": mine}, **good)
+        assert sent.location == "/question/2"
     assert len(store.answers()) == 1 and store.answers()[0].choice == store.answers()[0].shown[1]
+
+
+def token_of(page: str) -> str:
+    return page.partition('name="token" value="')[2].partition('"')[0]
+
+
+def test_a_page_left_open_answers_for_nobody_else_and_changes_no_answer(box: Benchmark, tmp_path: Path) -> None:
+    store = Store(tmp_path / "s.sqlite", design_of(folders(box, "bm25", "cat"), box, questions=4))
+    client = create_app(store, box, hosts=frozenset({"localhost"})).test_client()
+    client.post("/begin", data={"consent": "yes"})
+    first = token_of(client.get("/question/1").text)
+    client.post("/question/1", data={"choice": "1", "token": first})
+    again = client.post("/question/1", data={"choice": "2", "token": first})  # in a second tab
+    assert again.location == "/question/1?answer=lost" and len(store.answers()) == 1
+    assert "the first answer stands" in client.get(again.location).text
+    left_open = token_of(client.get("/question/2").text)
+    client.post("/leave")
+    client.post("/begin", data={"consent": "yes"})  # somebody else
+    for number in (1, 2):
+        client.post(f"/question/{number}", data={"choice": "1", "token": left_open})
+    assert [answer.participant for answer in store.answers()] == [0]
+    client.post("/leave")
+    nobody = client.post("/question/2", data={"choice": "1", "token": left_open})
+    assert nobody.location == "/?answer=lost" and "was not kept" in client.get(nobody.location).text
+
+
+def test_a_file_in_use_is_told_and_the_answer_offered_again(
+    box: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "s.sqlite", design_of(folders(box, "bm25", "cat"), box, questions=4))
+    client = create_app(store, box, hosts=frozenset({"localhost"})).test_client()
+    client.post("/begin", data={"consent": "yes"})
+
+    def locked(*_: object) -> None:
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr(store, "showing", locked)
+    page = client.get("/question/1")  # only the time of it cannot be kept
+    assert page.status_code == 200
+    form = {"choice": "1", "token": token_of(page.text)}
+    with monkeypatch.context() as while_locked:
+        while_locked.setattr(store, "answer", locked)
+        told = client.post("/question/1", data=form)
+    assert told.status_code == 503 and "Your answer was not kept" in told.text and form["token"] in told.text
+    assert client.post("/question/1", data=form).location == "/question/2" and len(store.answers()) == 1
 
 
 def test_a_picture_is_not_set_against_words_and_twins_are_not_asked_about(tmp_path: Path) -> None:

@@ -37,8 +37,8 @@ LARGEST = 64 << 20
 class Saver:
     """Keeps dialogues in a file, each as it was saved last; several servers may share it.
 
-    A dialogue that was saved and goes on takes the place of its line. One that leaves what was saved, because turns were
-    taken back, dropped or moved, or another image is wanted, is a line of its own.
+    A dialogue that was saved and goes on takes the place of its line. One that leaves what was saved, because turns
+    were taken back, dropped or moved, or another image is wanted, is a line of its own.
 
     Args:
         folder: made when the first dialogue is saved.
@@ -75,7 +75,7 @@ class Saver:
         return shlex.join(map(str, words))
 
     def save(self, dialogue: Dialogue) -> str:
-        """Write one dialogue, on disk when this returns; saved again, or with more turns, it takes the place of its line.
+        """Write one dialogue, on disk when this returns; saved again, or with more turns, in the place of its line.
 
         Args:
             dialogue: with a target and a turn.

@@ -24,7 +24,9 @@ logger = logging.getLogger(__name__)
 
 LETTERS = "ABC"
 NEITHER = "0"
-LOST = "Your last answer was not kept: this browser does not know who you are. If you have begun before, give your code."
+LOST = (
+    "Your last answer was not kept: this browser does not know who you are. If you have begun before, give your code."
+)
 LARGEST = 4096
 """Bytes of a form."""
 
@@ -67,7 +69,9 @@ class Pages:
     def begin(self) -> Page:
         """The first page; straight on for who has begun."""
         who = self._who()
-        return self._next(who) if who is not None else self._render("begin.html", problem=LOST * self._is_lost(), code="")
+        return (
+            self._next(who) if who is not None else self._render("begin.html", problem=LOST * self._is_lost(), code="")
+        )
 
     def consent(self) -> Page:
         """Take somebody in."""
@@ -167,7 +171,11 @@ class Pages:
         if who is None:
             return redirect("/", 303)
         answered, total = len(self.store.answers(who)), len(self.design.questions)
-        return self._next(who) if answered < total else self._render("done.html", total=total, code=self._code(), lost=self._is_lost())
+        return (
+            self._next(who)
+            if answered < total
+            else self._render("done.html", total=total, code=self._code(), lost=self._is_lost())
+        )
 
     def _card(self, image_id: str) -> Card:
         """Nothing tells where it comes from, its id neither; and a picture is one that can be shown."""
