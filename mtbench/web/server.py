@@ -55,4 +55,5 @@ def run(server: BaseWSGIServer, ready: Callable[[str], None]) -> None:
         ready(address(server))
         server.serve_forever()
     except KeyboardInterrupt:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would cut the last words off
         server.server_close()
