@@ -335,6 +335,13 @@ def press(tab: Any, button: str) -> None:
         tab.click(f"button[value='{button}']")
 
 
+def key(tab: Any, name: str) -> None:
+    tab.wait_for_load_state()
+    tab.wait_for_timeout(400)  # a key that is still down from the question before does not count
+    with tab.expect_navigation():
+        tab.keyboard.press(name)
+
+
 def test_ten_answers_in_a_browser_are_collected_and_reported(chromium: Any, box: Benchmark, tmp_path: Path) -> None:
     path = tmp_path / "study.sqlite"
     store = Store(path, design_of(folders(box, "bm25", "random"), box, questions=10))
@@ -361,10 +368,9 @@ def test_ten_answers_in_a_browser_are_collected_and_reported(chromium: Any, box:
         tab.go_back()  # to what was answered: it is shown so, and cannot be answered again
         assert tab.title() == "Question 4 of 10" and "Answers stay as they are" in tab.content()
         assert not tab.locator("#answers button").count()
-        tab.click("text=Go on")
-        tab.wait_for_timeout(300)
         with tab.expect_navigation():
-            tab.keyboard.press("0")
+            tab.click("text=Go on")
+        key(tab, "0")
         here.close()
 
         elsewhere, other = chromium.new_context(java_script_enabled=False), chromium.new_context()
@@ -417,12 +423,9 @@ def test_the_keys_are_the_letters_on_the_page_or_their_numbers(chromium: Any, bo
         tab = context.new_page()
         begin(tab, url)
         assert "A, B or C" in tab.locator(".keys").inner_text()
-        for key in keys:
-            tab.wait_for_load_state()
-            tab.wait_for_timeout(300)  # a key that is still down from the question before does not count
+        for name in keys:
             tab.keyboard.press("d")
-            with tab.expect_navigation():
-                tab.keyboard.press(key)
+            key(tab, name)
         assert tab.title() == "Question 8 of 8"
         context.close()
     given = {answer.question: answer for answer in store.answers()}
