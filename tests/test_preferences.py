@@ -324,9 +324,11 @@ def test_krippendorff_is_that_of_the_published_example() -> None:
 def begin(tab: Any, url: str) -> str:
     tab.goto(url)
     tab.check("[name=consent]")
-    tab.click("text=Begin")
+    with tab.expect_navigation():
+        tab.click("text=Begin")
     code = str(tab.locator("#mine").text_content())  # shown once, before the first question
-    tab.click("text=To the first question")
+    with tab.expect_navigation():
+        tab.click("text=To the first question")
     return code
 
 
