@@ -45,12 +45,19 @@ def shoes(raw: Path, folder: Path) -> tuple[Path, str]:
     """The published Shoes files, or as many made ones in the same layout; and what to call them."""
     if (raw / "relative_captions_shoes.json").is_file():
         return raw, "Shoes"
+    drawn_shoes(folder, IMAGES, PAIRS_PER_IMAGE, EVAL_SHARE)
+    return folder, "made shoes, as many as Shoes"
+
+
+def drawn_shoes(folder: Path, images: int, pairs_per_image: float, eval_share: float) -> dict[str, str]:
+    """Write the pairs of drawn shoes, without the drawings, in the layout of Shoes; the caption of each image."""
     from builders.shoebox.attributes import sample_attributes
+    from builders.shoebox.captions import caption
     from builders.shoebox.feedback import feedback
     from builders.shoebox.generate import image_names
     from builders.shoebox.pairs import is_eval, sample_pairs
 
-    made = sample_attributes(IMAGES, 0)
+    made = sample_attributes(images, 0)
     names = image_names(made)
     rng = np.random.default_rng(0)
     pairs = [
@@ -59,13 +66,13 @@ def shoes(raw: Path, folder: Path) -> tuple[Path, str]:
             "ReferenceImageName": names[reference],
             "RelativeCaption": feedback(made[reference], made[target], rng)[0],
         }
-        for reference, target in sample_pairs(made, 0, PAIRS_PER_IMAGE, EVAL_SHARE)
+        for reference, target in sample_pairs(made, 0, pairs_per_image, eval_share)
     ]
     (folder / "relative_captions_shoes.json").write_text(json.dumps(pairs), encoding="utf-8")
     for file, held_out in (("train_im_names.txt", False), ("eval_im_names.txt", True)):
-        listed = [name for n, name in enumerate(names) if is_eval(n, EVAL_SHARE) == held_out]
+        listed = [name for n, name in enumerate(names) if is_eval(n, eval_share) == held_out]
         (folder / file).write_text("\n".join(listed) + "\n", encoding="utf-8")
-    return folder, "made shoes, as many as Shoes"
+    return {name: caption(shoe, rng) for name, shoe in zip(names, made, strict=True)}
 
 
 def least(cases: Mapping[str, Callable[[], object]], repeat: int) -> dict[str, float]:
