@@ -395,6 +395,14 @@ def test_without_a_benchmark_a_shoebox_is_drawn_once(tmp_path: Path, monkeypatch
 # ---------------------------------------------------------------- the parts by themselves
 
 
+def test_a_folder_of_that_name_that_is_somebodys_own_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "shoebox").mkdir()
+    (tmp_path / "shoebox" / "mine.txt").write_text("mine")
+    with pytest.raises(MtbenchError, match="remove what is there, or give another --out"):
+        prepare(ChatSettings(out=tmp_path, port=0))
+    assert (tmp_path / "shoebox" / "mine.txt").read_text() == "mine"
+
+
 def test_a_dialogue_is_followed_and_never_changed() -> None:
     begun = Dialogue("shoes", now="a")
     two = begun.say("a", " is\n red ").say("b", "has laces")
@@ -476,6 +484,16 @@ def test_many_save_at_once_and_each_line_is_whole(tmp_path: Path, home: Path) ->
     assert (tmp_path / "dialogues.cut.txt").read_text() == '{"id": "cut sho\n'  # aside, so that the rest can be read
     assert len(rows) == len({row["id"] for row in rows}) == 8
     assert rows[0]["turns"] == [{"reference": "a", "feedback": ["é 👠"]}]
+
+
+def test_one_dialogue_saved_by_two_clicks_at_once_is_one_line(tmp_path: Path, home: Path) -> None:
+    saver, dialogue = saver_in(tmp_path, home), Dialogue("shoes", target="t").say("a", "in red")
+    clicks = [threading.Thread(target=saver.save, args=(dialogue,)) for _ in range(8)]
+    for click in clicks:
+        click.start()
+    for click in clicks:
+        click.join()
+    assert len(saver.path.read_text().splitlines()) == 1
 
 
 def test_a_dialogue_that_is_saved_again_takes_the_place_of_its_line(tmp_path: Path, home: Path) -> None:

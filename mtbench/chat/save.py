@@ -90,14 +90,16 @@ class Saver:
             raise MtbenchError("There is nothing to save yet: say something first.")
         if dialogue.target is None:
             raise MtbenchError("Which image did you look for? Mark it with “This is it”, then save.")
-        saved = self._known.get(dialogue.id, {})
-        name = _continued(dialogue, saved) or f"{dialogue.category}.chat.{dialogue.id}{_number(len(saved) + 1)}"
         history = dialogue.history
-        row = line_of(name, dialogue.category, history.references, history.feedback, dialogue.target, split=self.split)
-        line = json.dumps(row, ensure_ascii=False, sort_keys=True).encode() + b"\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(self.path.with_name(f".{FILE}.lock")):
+                saved = self._known.get(dialogue.id, {})  # not before: the same may be saved twice at once
+                name = _continued(dialogue, saved) or f"{dialogue.category}.chat.{dialogue.id}{_number(len(saved) + 1)}"
+                row = line_of(
+                    name, dialogue.category, history.references, history.feedback, dialogue.target, split=self.split
+                )
+                line = json.dumps(row, ensure_ascii=False, sort_keys=True).encode() + b"\n"
                 self._check_images()
                 if not self._known:
                     write_searched(self.path.parent, self.galleries, self.benchmark.images)
