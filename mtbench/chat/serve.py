@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from socket import socket
@@ -118,14 +117,24 @@ def _prepare(settings: ChatSettings, listening: socket, *, progress: bool) -> Se
 
 
 def small_shoebox(out: Path) -> Benchmark:
-    """The shoebox to begin with, in ``out``; made unless it is there."""
+    """The shoebox to begin with, in ``out``; made unless it is there.
+
+    Raises:
+        MtbenchError: what is there cannot be read. It may be somebody's own, so it stays.
+    """
     from mtbench.data.build import BuildOptions, build
 
     folder = out / "shoebox"
     out.mkdir(parents=True, exist_ok=True)
     with FileLock(out / ".shoebox.lock"):
-        with suppress(MtbenchError):
-            return load(folder)
+        if folder.exists():
+            try:
+                return load(folder)
+            except MtbenchError as error:
+                raise MtbenchError(
+                    f"{error} (without --benchmark a shoebox is drawn to {folder}: remove what is there, or give "
+                    "another --out)"
+                ) from error
         builder: Builder = construct(BUILDERS.get("shoebox"), {}, what="builder 'shoebox'")
         options = BuildOptions(gallery="all-images", extra={"size": SHOEBOX})
-        return build("shoebox", builder, out / "shoebox-drawn", folder, options, overwrite=True, progress=False)
+        return build("shoebox", builder, out / "shoebox-drawn", folder, options, progress=False)
