@@ -27,8 +27,8 @@ from mtbench.models.learning.dialogue_losses import improved, look_ahead
 from mtbench.models.learning.dialogues import Openings, Stage, Talk, best, draw, read, standing
 from mtbench.models.learning.vocabulary import Vocabulary
 from mtbench.models.nets.dialog_manager import Network, Seen
-from mtbench.simulation.attributes import Attributes
-from mtbench.simulation.protocol import World
+from mtbench.users.attributes import Attributes
+from mtbench.users.protocol import World
 
 FEATURES, TRAITS, EACH = 512, 200, 8
 TURNS, BATCH, CANDIDATES, NEGATIVES = 5, 8, 4, 5

@@ -38,7 +38,7 @@ from models import BOARDS as PUBLISHED
 from models import OF_TURNS, TRAINED, Board, Runner, told
 from tabulate import tabulate
 
-from mtbench.cli.simulate import learned_line
+from mtbench.cli.simulation_tables import learned_line
 from mtbench.core.text import points, points_range
 from mtbench.simulation.dialogue import Manner
 from mtbench.simulation.picture import draw
@@ -59,17 +59,8 @@ class User:
     """
 
     title: str
-    name: str
-    options: Mapping[str, str]
+    simulator: str
     slow: bool = False
-
-    @property
-    def of_training(self) -> dict[str, object]:
-        """The same as options of the Dialog Manager."""
-        return {
-            "simulator": self.name,
-            "simulator_options": ",".join(f"{key}={value}" for key, value in self.options.items()),
-        }
 
 
 SHOEBOX = ("shoebox", "--raw", "{work}/shoebox-raw")
@@ -79,15 +70,15 @@ BOARDS: dict[str, Board] = {
     "shoes": PUBLISHED["shoes"],
 }
 BY_ATTRIBUTES = (
-    User("attributes, n = 3", "attributes", {"n": "3"}),
-    User("attributes, n = 1", "attributes", {"n": "1"}),
-    User("attributes, n = 10", "attributes", {"n": "10"}),
-    User("template", "template", {}),
+    User("attributes, n = 3", "attributes,n=3"),
+    User("attributes, n = 1", "attributes,n=1"),
+    User("attributes, n = 10", "attributes,n=10"),
+    User("template", "template"),
 )
 USERS: dict[str, tuple[User, ...]] = {
     "shoebox": BY_ATTRIBUTES,
     "images": BY_ATTRIBUTES,
-    "shoes": (User("nearest-pair", "nearest-pair", {}), User("captioner", "captioner", {}, slow=True)),
+    "shoes": (User("nearest-pair", "nearest-pair"), User("captioner", "captioner", slow=True)),
 }
 TRAININGS: dict[str, Options] = {
     "RL": {"training": "rl"},
@@ -139,7 +130,7 @@ class Comparison:
 
     def managers(self, user: User) -> dict[str, list[Path]]:
         """The checkpoints of every training with a user, by seed."""
-        options: dict[str, object] = {**(QUICK if self.quick else {}), **user.of_training}
+        options: dict[str, object] = {**(QUICK if self.quick else {}), "simulator": user.simulator}
         trainings = {} if user.slow else TRAININGS
         found: dict[str, list[Path]] = {name: [] for name in ("SL", *trainings)}
         for seed in self.seeds:
@@ -170,13 +161,15 @@ class Comparison:
     def _simulated(self, name: str, options: Options, user: User) -> dict[str, Any]:
         features = self.runner.board.features
         typed = {key: str(value) for key, value in options.items()}
-        words = [f" --simulator-set {key}={value}" for key, value in user.options.items()]
-        words += [f" --set {key}={value}" for key, value in typed.items()]
+        words = [f" --set {key}={value}" for key, value in typed.items()]
         words += [f" --dialogues {self.dialogues} --features {features} --out {self.out}"]
-        told(f"simulate {name} --benchmark {self.runner.folder} --simulator {user.name}{''.join(words)}")
+        told(f"simulate {name} --benchmark {self.runner.folder} --simulator {user.simulator}{''.join(words)}")
         settings = SimulateSettings(
-            **{"simulator": user.name, "simulator_options": user.options, "features": features, "options": typed},
-            **{"dialogues": self.dialogues, "manner": Manner(turns=5)},
+            simulator=user.simulator,
+            features=features,
+            options=typed,
+            dialogues=self.dialogues,
+            manner=Manner(turns=5),
         )
         return simulate(name, self.runner.benchmark, self.out, settings)
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from mtbench.evaluation.comparison.seeds import over_seeds, seed_sd
 from mtbench.evaluation.statistics import Floats, resample
+from mtbench.simulation.agreement import order
 from mtbench.simulation.differences import differences, percentiles
-from mtbench.simulation.order import order
 from mtbench.simulation.simulate import folder_of
 
 

@@ -14,9 +14,9 @@ from mtbench.core.errors import MtbenchError
 from mtbench.core.types import Image, Turn
 from mtbench.models.nets.captioner import END, START, RelativeCaptioner
 from mtbench.models.protocol import Catalogue
-from mtbench.simulation.captioner import LONGEST, Captioner
-from mtbench.simulation.protocol import Situation, World
 from mtbench.simulation.spoken import judge
+from mtbench.users.captioner import LONGEST, Captioner
+from mtbench.users.protocol import Situation, World
 
 COLOURS = ("red", "blue", "green", "black")
 
@@ -59,7 +59,7 @@ def world(turns: int = 120, *, captions: bool = False) -> World:
 @pytest.fixture(scope="module")
 def learned() -> tuple[Captioner, Mapping[str, Any]]:
     captioner = Captioner(epochs=25, width=24, batch=16, rate=0.02, discriminative=0)
-    return captioner, {**captioner.learn(world()), **captioner.judge(world())}
+    return captioner, {**captioner.learn(world()), **judge(captioner, world())}
 
 
 def test_it_says_what_people_would_have_said(learned: tuple[Captioner, Mapping[str, Any]]) -> None:

@@ -102,7 +102,7 @@ def test_help_starts_with_commands_that_exist_and_imports_nothing_heavy() -> Non
         ("evaluate", ["MODEL...", "--benchmark", "--features", "--limit", "--seed", "--set", "--out", "--json"]),
         (
             "simulate",
-            ["MODEL...", "--benchmark", "--simulator", "--turns", "--patience", "--simulator-set", "--picture"],
+            ["MODEL...", "--benchmark", "--simulator", "--turns", "--patience", "--picture"],
         ),
         ("check-model", ["MODEL", "--set", "--benchmark", "--seed", "--json"]),
         ("compare", ["RESULT...", "--measure", "--baseline", "--json"]),

@@ -38,7 +38,7 @@ from mtbench.models.learning.dialogue_losses import (  # noqa: E402
     self_critical,
     supervised,
 )
-from mtbench.models.learning.dialogue_stages import parts_of, simulator_of, stages_of  # noqa: E402
+from mtbench.models.learning.dialogue_stages import parts_of, registered, stages_of  # noqa: E402
 from mtbench.models.learning.dialogues import Openings, Stage, Talk, draw, hold, percentile, standing  # noqa: E402
 from mtbench.models.learning.resume import Folder  # noqa: E402
 from mtbench.models.learning.trainer import Trainer  # noqa: E402
@@ -46,10 +46,10 @@ from mtbench.models.learning.vocabulary import Vocabulary  # noqa: E402
 from mtbench.models.nets.dialog_manager import Network, Seen  # noqa: E402
 from mtbench.models.protocol import BLANK, Catalogue, Fold  # noqa: E402
 from mtbench.simulation.dialogue import Manner  # noqa: E402
-from mtbench.simulation.protocol import World  # noqa: E402
 from mtbench.simulation.simulate import SimulateSettings, simulate  # noqa: E402
-from mtbench.simulation.world import training_world  # noqa: E402
 from mtbench.training.train import TrainSettings, train  # noqa: E402
+from mtbench.users.protocol import World  # noqa: E402
+from mtbench.users.world import training_world  # noqa: E402
 
 SMALL = {"embedding": 6, "filters": 7, "dim": 8, "device": "cpu"}
 SHORT = {**SMALL, "epochs": 2, "batch": 32, "dialogues": 64, "dev_dialogues": 16, "turns": 3}
@@ -578,12 +578,12 @@ def test_a_user_in_training_knows_training_images_alone() -> None:
 
 def test_a_user_that_is_not_there_or_cannot_be_set_up_is_refused() -> None:
     with pytest.raises(MtbenchError, match="not registered"):
-        simulator_of("nobody", "")
-    with pytest.raises(MtbenchError, match="NAME=VALUE"):
-        simulator_of("attributes", "3")
+        registered("nobody")
+    with pytest.raises(MtbenchError, match="not registered"):
+        registered("attributes,3")
     with pytest.raises(MtbenchError, match="no such option"):
-        simulator_of("attributes", "m=3")
-    assert simulator_of("attributes", "n=7").n == 7
+        registered("attributes,m=3")
+    assert registered("attributes,n=7").n == 7
 
 
 @pytest.mark.parametrize(
@@ -678,7 +678,7 @@ def test_as_many_images_are_drawn_and_compared_as_were_asked_for(hinges, supervi
 
 
 def test_words_of_the_user_and_of_the_annotators_have_tokens(parts) -> None:
-    stages = stages_of(*parts, simulator_of("attributes", ""))
+    stages = stages_of(*parts, registered("attributes"))
     written = " ".join(text for history in parts[0].histories for text in history.feedback)
     assert "trim" in written and "less" not in written
     assert {"more", "less", "trim"} <= set(stages.words)  # "trim" only the annotators say, "less" only the user

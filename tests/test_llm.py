@@ -21,9 +21,9 @@ from mtbench.core.types import Image
 from mtbench.data.benchmark import load
 from mtbench.models.protocol import Catalogue
 from mtbench.simulation.dialogue import Manner
-from mtbench.simulation.llm import Llm
-from mtbench.simulation.protocol import Situation, World
 from mtbench.simulation.simulate import SimulateSettings, simulate
+from mtbench.users.llm import Llm
+from mtbench.users.protocol import Situation, World
 
 
 @contextmanager
@@ -321,8 +321,8 @@ def test_a_simulation_that_was_stopped_goes_on_where_it_was_and_says_the_same(tm
     benchmark = load(tmp_path / "letters")
 
     def settings(url: str) -> SimulateSettings:
-        options = {"url": url, "model": "m", "retries": "0", "parallel": "1"}
-        return SimulateSettings("llm", dialogues=6, manner=Manner(turns=2), simulator_options=options)
+        told = f"llm,url={url},model=m,retries=0,parallel=1"
+        return SimulateSettings(simulator=told, dialogues=6, manner=Manner(turns=2))
 
     good = [(200, answer(f"is number {n}")) for n in range(30)]
     with endpoint(*good[:4], (500, {}), *good[4:]) as (url, asked):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,17 @@ from click.testing import CliRunner
 from letters import build_letters
 
 from mtbench.cli import main
-from mtbench.cli.simulate import users_of
 from mtbench.core.errors import MtbenchError
 from mtbench.core.types import Gallery, History, Image, Turn
 from mtbench.data.benchmark import load
 from mtbench.evaluation.ranker import Ranker
 from mtbench.models.protocol import Catalogue
+from mtbench.simulation.agreement import named
 from mtbench.simulation.dialogue import Dialogues, Manner, converse, openings_of
 from mtbench.simulation.measures import summary
-from mtbench.simulation.nearest_pair import NearestPair
-from mtbench.simulation.order import named
-from mtbench.simulation.protocol import LONGEST_TEXT, Situation, World, heard
+from mtbench.users.made import parted, user_of
+from mtbench.users.nearest_pair import NearestPair
+from mtbench.users.protocol import LONGEST_TEXT, Situation, World, heard
 
 NAMES = tuple(f"i{n:03}" for n in range(300))
 IMAGES = {name: Image(name, "x", "a thing") for name in NAMES}
@@ -139,6 +139,7 @@ def test_odd_blanks_of_annotators_are_no_hindrance() -> None:
     turns = [("x", Turn("i001", ("is\u00a0red\r", "and  long "), "i000"))]
     user = NearestPair()
     world = World(IMAGES, Catalogue(IMAGES, features=Pictures), turns)  # type: ignore[arg-type]
+    user.learn(world)
     assert heard(user, [Situation("x", "i000", "i001")], world) == ["is red and and long"]
 
 
@@ -151,25 +152,33 @@ def printed(*words: object) -> str:
     return found.stdout
 
 
-def test_users_carry_options_of_their_own_and_each_comes_once() -> None:
-    typed = ["attributes,n=1", "attributes,n=3", "template", "attributes,n=1", "my/odd.py:Odd,loud=yes,x=2"]
-    assert users_of(typed, {"n": "2"}) == [
-        ("attributes", {"n": "1"}),
-        ("attributes", {"n": "3"}),
-        ("template", {"n": "2"}),
-        ("my/odd.py:Odd", {"loud": "yes", "x": "2"}),
-    ]
+@pytest.mark.parametrize(
+    ("typed", "name", "options"),
+    [
+        ("template", "template", {}),
+        ("attributes,n=1", "attributes", {"n": "1"}),
+        ("my/odd,er.py:Odd,loud=yes,key-name=2", "my/odd,er.py:Odd", {"loud": "yes", "key_name": "2"}),
+        ("llm,url=http://x/?a,b,model=m", "llm", {"url": "http://x/?a,b", "model": "m"}),
+        ("attributes,3", "attributes,3", {}),  # there is no such simulator, which will be said
+    ],
+)
+def test_users_carry_options_of_their_own(typed: str, name: str, options: Mapping[str, str]) -> None:
+    assert parted(typed) == (name, options)
 
 
 @pytest.mark.parametrize(
     ("typed", "words"),
-    [("attributes,3", "must be NAME or NAME,OPTION=VALUE"), ("a,n=1,n=2", "gives n twice"), (",n=1", "must be NAME")],
+    [
+        ("attributes,3", "Did you mean 'attributes'"),
+        ("attributes,n=1,n=2", "gives n twice"),
+        (",n=1", "no simulator named"),
+        ("attributes,m=1", "no such option"),
+        ("attributes,n=0", "n must be 1 or more"),
+    ],
 )
 def test_users_that_cannot_be_read_are_refused_in_a_line(typed: str, words: str) -> None:
     with pytest.raises(MtbenchError, match=words):
-        users_of([typed], {})
-    with pytest.raises(MtbenchError, match="each has its own"):
-        users_of(["attributes,n=1"], {"n": "2"})
+        user_of(typed)
 
 
 def test_users_that_differ_in_options_are_told_apart_everywhere(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from scipy.stats import kendalltau
 from builders.dialogues import Dialogues as DialoguesBuilder
 from builders.shoebox import Shoebox
 from mtbench.cli import main
-from mtbench.cli.simulate import learned_line
+from mtbench.cli.simulation_tables import learned_line
 from mtbench.core.errors import MtbenchError
 from mtbench.core.types import Gallery, History, Image, Turn
 from mtbench.data.benchmark import load
@@ -31,20 +31,20 @@ from mtbench.models.protocol import Catalogue
 from mtbench.models.random import Random
 from mtbench.models.rocchio import Rocchio
 from mtbench.models.whittle import WhittleSearch, Words, constraints
-from mtbench.simulation.attributes import Attributes
+from mtbench.simulation.agreement import order
 from mtbench.simulation.dialogue import Dialogues, Manner, Opening, converse, openings_of
 from mtbench.simulation.differences import differences, percentiles
-from mtbench.simulation.english import an, listed, more
 from mtbench.simulation.measures import by_turn, summary
-from mtbench.simulation.nearest_pair import NearestPair
-from mtbench.simulation.order import order
 from mtbench.simulation.picture import draw
-from mtbench.simulation.protocol import Situation, World
-from mtbench.simulation.relevance import Relevance
 from mtbench.simulation.saved import lines_of, write_lines
 from mtbench.simulation.simulate import SimulateSettings, folder_of, simulate, talker
-from mtbench.simulation.template import NOTHING, Template, sentence
-from mtbench.simulation.wishes import Wish, wishes
+from mtbench.users.attributes import Attributes
+from mtbench.users.english import an, listed, more
+from mtbench.users.nearest_pair import NearestPair
+from mtbench.users.protocol import Situation, World
+from mtbench.users.relevance import Relevance
+from mtbench.users.template import NOTHING, Template, sentence
+from mtbench.users.wishes import Wish, wishes
 
 SMALL = {"size": 60, "seed": 3, "width": 44}
 
@@ -199,7 +199,8 @@ def test_openings_are_spread_evenly_over_categories_and_never_begin_with_the_tar
 @pytest.mark.parametrize("name", ["attributes", "template", "relevance", "nearest-pair"])
 def test_a_dialogue_is_the_same_alone_and_among_others(shoebox: Path, name: str) -> None:
     benchmark = load(shoebox / "out")
-    user, world, _, _ = talker(benchmark, SimulateSettings(name))
+    talks = talker(benchmark, SimulateSettings(simulator=name))
+    user, world = talks.user, talks.world
     galleries = {category: g for (part, category), g in benchmark.galleries.items() if part == "test"}
     ranker = Ranker(Random(), galleries, world.catalogue)
     openings = openings_of(galleries, 12, 0)
@@ -303,7 +304,7 @@ def test_a_manner_out_of_range_is_refused(manner: Any) -> None:
 
 
 def test_a_simulation_is_the_same_bytes_again_and_is_read_where_it_is_there(shoebox: Path, tmp_path: Path) -> None:
-    settings = SimulateSettings("template", dialogues=20, manner=Manner(turns=3))
+    settings = SimulateSettings(simulator="template", dialogues=20, manner=Manner(turns=3))
     benchmark = load(shoebox / "out")
     first = simulate("bm25", benchmark, tmp_path / "one", settings)
     second = simulate("bm25", benchmark, tmp_path / "two", settings)
@@ -315,12 +316,12 @@ def test_a_simulation_is_the_same_bytes_again_and_is_read_where_it_is_there(shoe
     stamp = (one / "simulation.json").stat().st_mtime_ns
     assert simulate("bm25", benchmark, tmp_path / "one", settings)["key"] == first["key"]
     assert (one / "simulation.json").stat().st_mtime_ns == stamp
-    other = simulate("bm25", benchmark, tmp_path / "one", replace(settings, simulator_options={"n": "1"}))
+    other = simulate("bm25", benchmark, tmp_path / "one", replace(settings, simulator="template,n=1"))
     assert other["key"] != first["key"]
 
 
 def test_turns_on_disk_say_what_the_record_says(shoebox: Path, tmp_path: Path) -> None:
-    settings = SimulateSettings("attributes", dialogues=15, manner=Manner(turns=2))
+    settings = SimulateSettings(simulator="attributes", dialogues=15, manner=Manner(turns=2))
     record = simulate("bm25", load(shoebox / "out"), tmp_path, settings)
     (folder,) = tmp_path.iterdir()
     turns = pq.read_table(folder / "turns.parquet").to_pandas()
@@ -331,7 +332,7 @@ def test_turns_on_disk_say_what_the_record_says(shoebox: Path, tmp_path: Path) -
 
 
 def test_dialogues_about_the_train_part_are_of_the_train_part(shoebox: Path, tmp_path: Path) -> None:
-    settings = SimulateSettings("relevance", dialogues=4, manner=Manner(turns=2), split="train")
+    settings = SimulateSettings(simulator="relevance", dialogues=4, manner=Manner(turns=2), split="train")
     simulate("random", load(shoebox / "out"), tmp_path, settings)
     rows = [json.loads(row) for row in next(tmp_path.glob("*/dialogues.jsonl")).open()]
     assert {row["split"] for row in rows} == {"train"}
@@ -340,16 +341,15 @@ def test_dialogues_about_the_train_part_are_of_the_train_part(shoebox: Path, tmp
 def test_a_simulation_is_another_after_features_or_files_changed(letters: Path, tmp_path: Path) -> None:
     weights = tmp_path / "weights"
     (tmp_path / "mine.py").write_text(
-        "from mtbench.simulation.relevance import Relevance\n\n\n"
+        "from mtbench.users.relevance import Relevance\n\n\n"
         "class Reads(Relevance):\n    features = 'own'\n\n    def __init__(self, *, file: str = '') -> None:\n"
         "        self.file = file\n"
     )
     settings = SimulateSettings(
-        f"{tmp_path / 'mine.py'}:Reads",
+        simulator=f"{tmp_path / 'mine.py'}:Reads,file={weights}",
         dialogues=2,
         manner=Manner(turns=1),
         features="theirs",
-        simulator_options={"file": str(weights)},
     )
     keys = []
 
@@ -421,7 +421,8 @@ def test_the_template_names_a_few_differences_and_none_twice(shoebox: Path) -> N
     said = Template(n=5).say(situations, world_of(images))
     assert all(text.lower().count("neck") <= 1 and text.count("sleeve") <= 1 for text in said)
     assert Template().say([Situation("x", "t", "t")], world_of(images)) == [NOTHING]
-    user, world, _, _ = talker(load(shoebox / "out"), SimulateSettings("template"))
+    talks = talker(load(shoebox / "out"), SimulateSettings(simulator="template"))
+    user, world = talks.user, talks.world
     (shoes,) = world.galleries.values()
     asked = [Situation("shoebox", shoes[0], shoes[n], seed=n) for n in range(1, 20)]
     texts = user.say(asked, world)
@@ -455,8 +456,8 @@ def test_the_nearest_pair_is_replayed_and_of_equals_the_first(monkeypatch: pytes
     assert user.learn(world) == {"pairs": {"x": 4, "y": 1}}
     asked = [Situation("x", "t", "s"), Situation("x", "s", "t"), Situation("x", "zero", "zero")]
     for at_once in (8192, 1):  # in blocks it is the same
-        monkeypatch.setattr("mtbench.simulation.nearest_pair.PAIRS_AT_ONCE", at_once)
-        monkeypatch.setattr("mtbench.simulation.nearest_pair.SITUATIONS_AT_ONCE", at_once)
+        monkeypatch.setattr("mtbench.users.nearest_pair.PAIRS_AT_ONCE", at_once)
+        monkeypatch.setattr("mtbench.users.nearest_pair.SITUATIONS_AT_ONCE", at_once)
         assert user.say(asked, world) == ["is red and is long", "is wrong", "is wrong"]
     with pytest.raises(MtbenchError, match=r"no turns of 'z'; it has: x, y"):
         user.say([Situation("z", "t", "s")], world)
@@ -801,8 +802,8 @@ def test_models_and_users_in_files_of_their_own_and_one_option_each(letters: Pat
         "\n\nclass Broken(Shouts):\n    def say(self, situations, world):\n        return 1 / 0\n"
     )
     mine, where = f"{tmp_path / 'mine.py'}:", ["--benchmark", letters, "--dialogues", "6", "--turns", "2"]
-    told = ["--simulator-set", "word=yes", "--set", "best=jihgfedcbasrqponmlk", "--patience", "0.5"]
-    text = printed("simulate", mine + "Order", *where, "--simulator", mine + "Shouts", *told)
+    told = ["--set", "best=jihgfedcbasrqponmlk", "--patience", "0.5"]
+    text = printed("simulate", mine + "Order", *where, "--simulator", mine + "Shouts,word=yes", *told)
     assert re.search(r"^Order +Shouts ", text, re.MULTILINE) and "patience 0.5" in text
     (folder,) = (letters / "simulations").iterdir()  # beside the results by default
     assert {
@@ -834,7 +835,7 @@ def test_what_a_user_learned_and_who_still_talks_is_told_under_the_table(letters
     [
         (["--simulator", "tempalte"], "Did you mean 'template'?"),
         (["--simulator", "template"], "no image of the benchmark has any"),
-        (["--simulator", "relevance", "--simulator-set", "n=1"], "no such option"),
+        (["--simulator", "relevance,n=1"], "no such option"),
         (["--simulator", "relevance", "--turns", "0"], "--turns must be between 1 and 50"),
         (["--simulator", "relevance", "--patience", "2"], "--patience must be between 0 and 1"),
         (["--simulator", "relevance", "--dialogues", "0"], "--dialogues must be 1 or more"),
@@ -842,7 +843,7 @@ def test_what_a_user_learned_and_who_still_talks_is_told_under_the_table(letters
         (["--simulator", "relevance", "--split", "tset"], "has no gallery for tset"),
         (["--simulator", "relevance", "--picture", "turns.gif"], "not as .gif"),
         (["--simulator", "llm"], "url: must be given"),
-        (["--simulator", "llm", "--simulator-set", "url=x", "--simulator-set", "model=m"], "url must be an address"),
+        (["--simulator", "llm,url=x,model=m"], "url must be an address"),
     ],
 )
 def test_what_cannot_be_simulated_is_refused_in_a_line(letters: Path, words: list[str], message: str) -> None:

@@ -16,7 +16,7 @@ from mtbench.evaluation.record import Phases
 from mtbench.models.protocol import Catalogue, Fold
 from mtbench.simulation.dialogue import Manner, openings_of, untaught
 from mtbench.simulation.simulate import SimulateSettings, folder_of, simulate
-from mtbench.simulation.world import training_world
+from mtbench.users.world import training_world
 
 
 @pytest.fixture
@@ -48,7 +48,9 @@ def test_a_gallery_of_its_own_may_be_learned_from_as_a_whole(tmp_path: Path) -> 
 
 def test_dialogues_look_for_what_no_training_looked_for(shared: Benchmark, tmp_path: Path) -> None:
     manner = Manner(turns=3, change_of_mind=0.5)
-    found = simulate("random", shared, tmp_path, SimulateSettings("nearest-pair", dialogues=60, manner=manner))
+    found = simulate(
+        "random", shared, tmp_path, SimulateSettings(simulator="nearest-pair", dialogues=60, manner=manner)
+    )
     (gallery,) = found["galleries"].values()
     assert (gallery["images"], gallery["wanted"]) == (10, 8)
     wanted = pq.read_table(folder_of(tmp_path, found) / "turns.parquet").column("target").to_pylist()
@@ -56,7 +58,7 @@ def test_dialogues_look_for_what_no_training_looked_for(shared: Benchmark, tmp_p
 
 
 def test_whoever_asks_for_the_train_part_looks_for_all_of_it(shared: Benchmark, tmp_path: Path) -> None:
-    found = simulate("random", shared, tmp_path, SimulateSettings("nearest-pair", dialogues=9, split="train"))
+    found = simulate("random", shared, tmp_path, SimulateSettings(simulator="nearest-pair", dialogues=9, split="train"))
     assert [gallery["wanted"] for gallery in found["galleries"].values()] == [10]
 
 

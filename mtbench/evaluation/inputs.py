@@ -71,9 +71,30 @@ def identity(asked: System, benchmark: Benchmark, settings: Settings, words: str
         benchmark, settings: as given.
         words: which words stand for the images.
     """
-    features = settings.features or DEFAULT_FEATURES
     found = {
         "schema_version": SCHEMA_VERSION,
+        **known_by(asked, benchmark, settings.split, settings.features, words),
+        "seed": settings.seed,
+        "limit": settings.limit,
+        "depth": settings.depth,
+        "clean_kind": settings.clean,
+        "evaluators": {name: source_sha256(EVALUATORS.get(name)) for name in settings.studies},
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(found, default=str))  # options may hold paths
+    return plain
+
+
+def known_by(asked: System, benchmark: Benchmark, split: str, features: str | None, words: str) -> dict[str, Any]:
+    """What every result of a system on a part of a benchmark depends on.
+
+    Args:
+        asked: the system.
+        benchmark, split: what it is asked about.
+        features: the name of stored features; None for those made on demand.
+        words: which words stand for the images.
+    """
+    features = features or DEFAULT_FEATURES
+    return {
         "model": asked.name,
         "source_sha256": asked.source_sha256,
         "options": asked.shown_options,
@@ -83,20 +104,13 @@ def identity(asked: System, benchmark: Benchmark, settings: Settings, words: str
         "revision": benchmark.revision,
         "proxies": benchmark.manifest.get("proxies", {}),
         "truth": benchmark.manifest.get("truth"),
-        "split": settings.split,
+        "split": split,
         "features": features,
         "features_keys": features_keys(benchmark, features),
         "words": words,
-        "seed": settings.seed,
-        "limit": settings.limit,
-        "depth": settings.depth,
-        "clean_kind": settings.clean,
-        "evaluators": {name: source_sha256(EVALUATORS.get(name)) for name in settings.studies},
         "mtbench": mtbench.__version__,
         "library_sha256": library_sha256(),
     }
-    plain: dict[str, Any] = json.loads(json.dumps(found, default=str))  # options may hold paths
-    return plain
 
 
 def words_of(benchmark: Benchmark, asked: str | None) -> str:

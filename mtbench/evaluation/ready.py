@@ -62,9 +62,36 @@ def ready(
     Raises:
         MtbenchError: no such model, a file of rankings, options it does not take, a checkpoint that does not fit.
     """
-    asked = system(name, options or {}, seed)
-    if asked.plugin is None:
+    asked = opened(name, options or {}, seed)
+    return made_ready(asked, benchmark, split=split, features=features, words=words, progress=progress)
+
+
+def opened(name: str, options: Mapping[str, str], seed: int) -> System:
+    """A system that can answer, not fitted yet.
+
+    Raises:
+        MtbenchError: no such model, a file of rankings, or options it does not take.
+    """
+    found = system(name, options, seed)
+    if found.plugin is None:
         raise MtbenchError(f"{name} is a file of rankings, which cannot answer anybody; give a model")
+    return found
+
+
+def made_ready(
+    asked: System,
+    benchmark: Benchmark,
+    *,
+    split: str = "test",
+    features: str | None = None,
+    words: str | None = None,
+    progress: bool = False,
+) -> Ready:
+    """The same for a system that is open.
+
+    Raises:
+        MtbenchError: a checkpoint that does not fit, or a part without a gallery.
+    """
     known = words_of(benchmark, asked.words(words))
     phases = Phases()
     catalogue = catalogue_for(asked, benchmark, asked.features(features), known, phases, progress=progress)

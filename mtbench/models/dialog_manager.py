@@ -23,7 +23,7 @@ from mtbench.core.errors import MtbenchError
 from mtbench.core.source import library_sha256, source_sha256
 from mtbench.core.types import History
 from mtbench.models.learning.dialogue_losses import improved, self_critical, supervised
-from mtbench.models.learning.dialogue_stages import Stages, simulator_of, stages_of
+from mtbench.models.learning.dialogue_stages import Stages, registered, stages_of
 from mtbench.models.learning.dialogues import Openings, draw
 from mtbench.models.learning.examples import padded
 from mtbench.models.learning.learned import Learned
@@ -47,8 +47,7 @@ class DialogManager(Learned):
         training: ``sl``, a hinge at every turn; or that and then ``rl``, self-critical REINFORCE, or ``mbpi``,
             model-based policy improvement, which looks ahead with the simulated user.
         start: checkpoint of this model that ``rl`` and ``mbpi`` start from; without it ``sl`` comes first.
-        simulator: who talks in training: a registered simulator.
-        simulator_options: its options, such as ``n=3`` or ``n=3,seed=1``.
+        simulator: who talks in training: a registered simulator, with its options as in ``attributes,n=3``.
         turns: of a dialogue.
         candidates: nearest neighbours that ``rl`` samples from, and ``mbpi`` looks ahead from.
         margin: of the hinge.
@@ -99,7 +98,6 @@ class DialogManager(Learned):
     training: Literal["sl", "rl", "mbpi"] = "sl"
     start: Path | None = None
     simulator: str = "attributes"
-    simulator_options: str = ""
     turns: int = 5
     candidates: int = 4
     margin: float = 0.3
@@ -132,8 +130,8 @@ class DialogManager(Learned):
 
     def depends_on(self) -> Mapping[str, str]:
         """The simulated user: other users make another model."""
-        simulator = type(simulator_of(self.simulator, self.simulator_options))
-        return {"simulator_sha256": source_sha256(simulator), "simulation_sha256": library_sha256("simulation")}
+        simulator = type(registered(self.simulator))
+        return {"simulator_sha256": source_sha256(simulator), "users_sha256": library_sha256("users")}
 
     def network(self, **inputs: Any) -> nn.Module:
         """The network for features of the size ``features`` and the words that have a vector, ``words``."""
@@ -150,7 +148,7 @@ class DialogManager(Learned):
 
     def phases(self, train: Fold, dev: Fold, catalogue: Catalogue) -> Iterator[Phase]:
         """Supervised learning, unless a checkpoint is given; then what improves on it."""
-        simulator = simulator_of(self.simulator, self.simulator_options)
+        simulator = registered(self.simulator)
         below = _opened(self.start, self.device) if self.start else None
         words = below.inputs["words"] if below else None
         stages = stages_of(train, dev, catalogue, simulator, words=words, keeps=self.keeps, device=self.place)

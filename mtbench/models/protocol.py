@@ -100,10 +100,14 @@ class Catalogue:
         Raises:
             MtbenchError: nothing is known for certain about this benchmark.
         """
-        found = self._truth()
+        found = self.known_truth()
         if found is None:
             raise MtbenchError("this model reads the true attributes, which this benchmark does not have")
         return found
+
+    def known_truth(self) -> Truth | None:
+        """The same; None where nothing is known for certain."""
+        return self._truth()
 
     def _noted(self, truth: Callable[[], Truth | None] | None) -> Callable[[], Truth | None]:
         """The same, so that nobody gets the truth without a trace in the result."""

@@ -19,7 +19,7 @@ from mtbench.core.types import Gallery, History
 from mtbench.evaluation.evaluators.closed_loop import unseen
 from mtbench.evaluation.measures import Counts, Positions
 from mtbench.evaluation.ranker import Ranker
-from mtbench.simulation.protocol import Simulator, Situation, World, heard
+from mtbench.users.protocol import Simulator, Situation, World, heard
 
 _SALT_TURN, _SALT_MIND, _SALT_LEAVE = 1, 2, 3
 

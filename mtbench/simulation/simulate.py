@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,37 +20,37 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-import mtbench
 from mtbench.core.errors import MtbenchError
 from mtbench.core.files import atomic_folder, json_sha256, write_json
-from mtbench.core.options import construct
 from mtbench.core.registry import SIMULATORS
-from mtbench.core.source import blame, library_sha256, source_sha256
+from mtbench.core.source import blame, source_sha256
 from mtbench.data.benchmark import Benchmark
-from mtbench.evaluation.inputs import DEFAULT_FEATURES, features_keys, features_of, option_files, words_of
-from mtbench.evaluation.ready import catalogue_of, ready
+from mtbench.evaluation.inputs import DEFAULT_FEATURES, features_keys, features_of, known_by, option_files, words_of
+from mtbench.evaluation.ready import catalogue_of, made_ready, opened
 from mtbench.evaluation.record import Phases, environment, plain
+from mtbench.evaluation.system import System
 from mtbench.simulation.dialogue import Dialogues, Manner, converse, openings_of, untaught
 from mtbench.simulation.measures import by_turn, summary
-from mtbench.simulation.protocol import Simulator, World
 from mtbench.simulation.saved import lines_of, write_lines, write_searched
+from mtbench.simulation.spoken import judge
 from mtbench.simulation.world import world_of
+from mtbench.users.made import parted, taught, user_of
+from mtbench.users.protocol import Simulator, World
 
-SCHEMA = 2
+SCHEMA_VERSION = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SimulateSettings:
     """How to simulate.
 
     Attributes:
-        simulator: a registered one, ``module:Class`` or ``file.py:Class``.
+        simulator: a registered one, ``module:Class`` or ``file.py:Class``, with options: ``attributes,n=1``.
         dialogues: how many.
         manner: turns, patience, change of mind, seed.
         split: whose galleries are searched.
         features, words: what stands for the images, for the model.
         options: of the model, as typed.
-        simulator_options: of the simulator, as typed.
     """
 
     simulator: str = "template"
@@ -60,54 +60,71 @@ class SimulateSettings:
     features: str | None = None
     words: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
-    simulator_options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Talker:
+    """A user who can speak.
+
+    Attributes:
+        user: who.
+        world: what it knows.
+        learned: what it learned, and what that is worth.
+    """
+
+    user: Simulator
+    world: World
+    learned: Mapping[str, Any]
 
 
 def simulate(
-    name: str, benchmark: Benchmark, out: Path, settings: SimulateSettings | None = None, *, progress: bool = False
+    name: str,
+    benchmark: Benchmark,
+    out: Path,
+    settings: SimulateSettings | None = None,
+    *,
+    talk: Callable[[], Talker] | None = None,
+    progress: bool = False,
 ) -> dict[str, Any]:
     """The record of one model with one user; read from ``out`` where the same simulation is there already.
+
+    Args:
+        name: a model, as `mtbench.evaluation.ready.ready` takes it.
+        benchmark: where the dialogues take place.
+        out: a folder with a folder for each simulation.
+        settings: how.
+        talk: makes the user of the settings, for several models that talk with the same one; see `talker`.
+        progress: show bars.
 
     Raises:
         MtbenchError: no such model or simulator, options they do not take, a simulator that cannot speak here.
     """
     settings = settings or SimulateSettings()
-    speaker, world, learned, user = talker(benchmark, settings, progress=progress)
-    system = ready(
-        name,
+    asked = opened(name, settings.options, settings.manner.seed)
+    known_by = identity(asked, benchmark, settings)
+    key = json_sha256(known_by)
+    folder = folder_of(out, {**known_by, "key": key})
+    if (known := read_simulation(folder)) is not None and known["key"] == key:
+        return known
+    speaker = talk() if talk else talker(benchmark, settings, progress=progress)
+    system = made_ready(
+        asked,
         benchmark,
         split=settings.split,
         features=settings.features,
         words=settings.words,
-        options=settings.options,
-        seed=settings.manner.seed,
         progress=progress,
     )
-    features = system.asked.features(settings.features) or DEFAULT_FEATURES
-    known_by = {
-        **{"schema": SCHEMA, "model": system.asked.name, "options": system.asked.shown_options},
-        **{"source_sha256": system.asked.source_sha256, "trained": system.asked.trained},
-        "option_files": option_files(system.asked.shown_options),
-        **{"benchmark": benchmark.name, "revision": benchmark.revision, "split": settings.split},
-        **{"proxies": benchmark.manifest.get("proxies", {}), "truth": benchmark.manifest.get("truth")},
-        **{"simulator": user, "dialogues": settings.dialogues, **asdict(settings.manner)},
-        **{"features": features, "features_keys": features_keys(benchmark, features)},
-        "words": system.catalogue.words,
-        **{"mtbench": mtbench.__version__, "library_sha256": library_sha256()},
-    }
-    known_by = json.loads(json.dumps(known_by, default=str))
-    key = json_sha256(known_by)
-    folder = folder_of(out, {**known_by, "key": key})
-    known = read_simulation(folder)
-    if known is not None and known["key"] == key:
-        return known
-    taught = [(t.category, turn.target) for t in benchmark.transactions("train") for turn in t.turns]
-    wanted = untaught(system.galleries, taught if settings.split != "train" else ())
+    taken = [(t.category, turn.target) for t in benchmark.transactions("train") for turn in t.turns]
+    wanted = untaught(system.galleries, taken if settings.split != "train" else ())
     openings = openings_of(system.galleries, settings.dialogues, settings.manner.seed, wanted=wanted)
-    with blame(system.asked.plugin, type(speaker)):
-        found = converse(system.ranker(), openings, speaker, world, settings.manner, wanted=wanted, progress=progress)
-    prefix = f"{settings.manner.seed}"
-    saved = lines_of(found, prefix=prefix, split=settings.split)
+    with blame(asked.plugin):
+        found = converse(
+            *(system.ranker(), openings, speaker.user, speaker.world, settings.manner),
+            wanted=wanted,
+            progress=progress,
+        )
+    saved = lines_of(found, prefix=f"{settings.manner.seed}", split=settings.split)
     record = {
         "key": key,
         **known_by,
@@ -117,7 +134,8 @@ def simulate(
             name: {"images": len(g), "sha256": g.sha256, "wanted": len(wanted[name])}
             for name, g in system.galleries.items()
         },
-        "learned": learned,
+        "chosen": system.chosen,
+        "learned": speaker.learned,
         **summary(found, seed=settings.manner.seed),
         "environment": environment(),
     }
@@ -129,42 +147,56 @@ def simulate(
     return record
 
 
-def talker(
-    benchmark: Benchmark, settings: SimulateSettings, *, progress: bool = False
-) -> tuple[Simulator, World, dict[str, Any], dict[str, Any]]:
-    """A simulator ready to speak, its world, what it learned, and what it is known by.
+def identity(asked: System, benchmark: Benchmark, settings: SimulateSettings) -> dict[str, Any]:
+    """All that a simulation depends on: what has the same identity need not be run again."""
+    words = words_of(benchmark, asked.words(settings.words))
+    found = {
+        "schema_version": SCHEMA_VERSION,
+        **known_by(asked, benchmark, settings.split, asked.features(settings.features), words),
+        "simulator": _identity_of(settings.simulator, benchmark),
+        "dialogues": settings.dialogues,
+        **asdict(settings.manner),
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(found, default=str))
+    return plain
+
+
+def _identity_of(simulator: str, benchmark: Benchmark) -> dict[str, Any]:
+    """What a user is known by."""
+    name, options = parted(simulator)
+    features = _features_of(user_of(simulator)) or DEFAULT_FEATURES
+    return {
+        "name": name,
+        "options": options,
+        "option_files": option_files(options),
+        "source_sha256": source_sha256(SIMULATORS.get(name)),
+        "features": features,
+        "features_keys": features_keys(benchmark, features),
+        "words": words_of(benchmark, None),
+    }
+
+
+def talker(benchmark: Benchmark, settings: SimulateSettings, *, progress: bool = False) -> Talker:
+    """A user ready to speak: it has learned what it learns.
 
     Raises:
-        MtbenchError: no such simulator, or options that it does not take.
+        MtbenchError: no such simulator, options that it does not take, or a benchmark that it cannot learn from.
     """
-    plugin = SIMULATORS.get(settings.simulator)
-    speaker = construct(plugin, dict(settings.simulator_options), what=f"simulator {settings.simulator!r}")
-    if not hasattr(speaker, "say"):
-        raise MtbenchError(f"{settings.simulator} is no simulator: it needs `say`")
-    words = words_of(benchmark, None)
-    stored = getattr(speaker, "features", "") or None
+    user = user_of(settings.simulator)
+    words, stored = words_of(benchmark, None), _features_of(user)
     catalogue = catalogue_of(
         benchmark, words, lambda: features_of(benchmark, stored, words, Phases(), progress=progress)
     )
     world = world_of(benchmark, catalogue, split=settings.split)
-    learned: dict[str, Any] = {}
-    if hasattr(speaker, "keeps"):  # what is learned is learned once
-        speaker.keeps = benchmark.path / "simulators"
-    if hasattr(speaker, "learn"):
-        with blame(plugin):
-            learned = plain(speaker.learn(world), "`learn`")
-    if hasattr(speaker, "judge"):
-        learned |= plain(speaker.judge(world), "`judge`")
-    user = {
-        "name": settings.simulator,
-        "options": dict(settings.simulator_options),
-        "option_files": option_files(settings.simulator_options),
-        "source_sha256": source_sha256(plugin),
-        "features": stored or DEFAULT_FEATURES,
-        "features_keys": features_keys(benchmark, stored or DEFAULT_FEATURES),
-        "words": words,
-    }
-    return speaker, world, learned, user
+    learned = plain(taught(user, world, keeps=benchmark.path / "simulators"), "`learn`")
+    if getattr(user, "judged", False):
+        learned = {**learned, **judge(user, world)}
+    return Talker(user, world, learned)
+
+
+def _features_of(user: Simulator) -> str | None:
+    """The stored features that a user looks at."""
+    return getattr(user, "features", "") or None
 
 
 def folder_of(out: Path, record: Mapping[str, Any]) -> Path:
@@ -183,8 +215,6 @@ def read_simulation(folder: Path) -> dict[str, Any] | None:
         return None
     try:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if record["schema"] != SCHEMA:
-            return None
         _ = record["key"], record["rows"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise MtbenchError(f"{path} is no simulation ({error!r}); remove the folder and run again") from error

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mtbench.core.files import write_json
 from mtbench.core.types import Gallery, History
 from mtbench.evaluation.measures import percentile
 from mtbench.evaluation.ranker import Query, Ranker
@@ -14,13 +17,26 @@ from mtbench.evaluation.statistics import bootstrap
 from mtbench.features.needs import need
 from mtbench.models.bm25 import BM25
 from mtbench.models.protocol import BLANK
-from mtbench.simulation.protocol import Simulator, Situation, World
+from mtbench.users.protocol import Simulator, Situation, World
 
 MOST = 1_000
 """Pairs of dev that are looked at."""
 
 
 def judge(simulator: Simulator, world: World) -> dict[str, Any]:
+    """What a user's words are worth: see `measured`. Kept beside what it learned, where it keeps that."""
+    kept: Path | None = getattr(simulator, "kept", None)
+    known = kept / "judged.json" if kept else None
+    if known and known.is_file():
+        there: dict[str, Any] = json.loads(known.read_text(encoding="utf-8"))
+        return there
+    found = measured(simulator, world)
+    if known:
+        write_json(known, found)
+    return found
+
+
+def measured(simulator: Simulator, world: World) -> dict[str, Any]:
     """BLEU-4 and ROUGE-L against what annotators said of dev pairs, and the rank percentile of the target by the words
     alone (BM25 over what stands for the images, no reference image; chance is 0.5). Empty without a dev part.
     """

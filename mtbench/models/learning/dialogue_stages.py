@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
 
 from mtbench.core.errors import MtbenchError
-from mtbench.core.options import construct
 from mtbench.core.registry import SIMULATORS
-from mtbench.core.source import blame
 from mtbench.models.learning.dialogues import Stage, Talk, draw, hold, percentile
 from mtbench.models.learning.trainer import draw_seed
 from mtbench.models.learning.vocabulary import Vocabulary
 from mtbench.models.nets.dialog_manager import Network
 from mtbench.models.protocol import Catalogue, Fold
-from mtbench.simulation.protocol import Simulator, World
-from mtbench.simulation.world import training_world
+from mtbench.users.made import parted, taught, user_of
+from mtbench.users.protocol import Simulator, World
+from mtbench.users.world import training_world
 
 Galleries: TypeAlias = Mapping[str, Sequence[str]]
 
@@ -68,24 +67,16 @@ class Stages:
         return {"mean": mean, "R@5": recall}
 
 
-def simulator_of(name: str, options: str) -> Simulator:
-    """A registered simulator.
-
-    Args:
-        name: its name.
-        options: such as ``n=3,seed=1``.
+def registered(text: str) -> Simulator:
+    """A registered simulator with its options: a checkpoint names it, and must not name code of its own.
 
     Raises:
         MtbenchError: it is not registered, or does not take these options.
     """
+    name, _ = parted(text)
     if name not in SIMULATORS.names():
         raise MtbenchError(f"simulator {name!r} is not registered. There are: {', '.join(SIMULATORS.names())}")
-    pairs = [part.partition("=") for part in options.split(",") if part.strip()]
-    if not all(equals for _, equals, _ in pairs):
-        raise MtbenchError(f"simulator_options must be NAME=VALUE,NAME=VALUE, not {options!r}")
-    typed = {key.strip(): value.strip() for key, _, value in pairs}
-    found: Simulator = construct(SIMULATORS.get(name), typed, what=f"simulator {name!r}")
-    return found
+    return user_of(text)
 
 
 def stages_of(
@@ -113,12 +104,7 @@ def stages_of(
     """
     mine, theirs = parts_of(train, dev)
     world = training_world(train, dev, catalogue, galleries=mine)
-    user: Any = simulator
-    if hasattr(user, "keeps"):
-        user.keeps = keeps
-    if hasattr(user, "learn"):
-        with blame(type(simulator)):
-            user.learn(world)
+    taught(simulator, world, keeps=keeps)
     plain = Vocabulary(())
     own = _stages(mine, catalogue, simulator, world, plain, device)
     if not own:

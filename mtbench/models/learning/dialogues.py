@@ -13,7 +13,7 @@ from torch import Tensor
 from mtbench.models.learning.examples import Indices
 from mtbench.models.learning.vocabulary import Vocabulary, trimmed
 from mtbench.models.nets.dialog_manager import Network, Seen
-from mtbench.simulation.protocol import Simulator, Situation, World, heard
+from mtbench.users.protocol import Simulator, Situation, World, heard
 
 MOST_TURNS = 64
 """A dialogue has fewer: each turn has a seed of its own."""

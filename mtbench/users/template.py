@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mtbench.simulation.english import an, is_adjective, is_cloth, is_garment, is_part, is_plural, listed, more
-from mtbench.simulation.protocol import Situation, World
-from mtbench.simulation.wishes import Wish, wishes
+from mtbench.users.english import an, is_adjective, is_cloth, is_garment, is_part, is_plural, listed, more
+from mtbench.users.protocol import Situation, World
+from mtbench.users.wishes import Wish, wishes
 
 NOTHING = "Just like this one."
 """What is said of an image that differs in nothing that is known."""
@@ -62,7 +62,7 @@ class Template:
 
     def _say(self, one: Situation, world: World) -> str:
         every = wishes(world.traits(one.target), world.traits(one.shown))
-        rng = one.rng
+        rng = one.generator()
         most = int(rng.integers(self.n)) + 1
         chosen: list[Wish] = []
         for k in rng.permutation(len(every)).tolist():

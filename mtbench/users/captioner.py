@@ -8,12 +8,11 @@ is measured on dev (see `mtbench.simulation.spoken`).
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -21,15 +20,14 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from mtbench.core.errors import MtbenchError
-from mtbench.core.files import json_sha256, write_json
+from mtbench.core.files import json_sha256
 from mtbench.core.source import library_sha256
 from mtbench.models.learning.recipe import Recipe
 from mtbench.models.learning.resume import Folder
 from mtbench.models.learning.trainer import Phase, Trainer, draw_seed, steady
 from mtbench.models.learning.vocabulary import words_of
 from mtbench.models.nets.captioner import END, START, RelativeCaptioner
-from mtbench.simulation.protocol import Situation, World
-from mtbench.simulation.spoken import judge
+from mtbench.users.protocol import Situation, World
 
 BLOCK = 64
 """Sentences that are made at once."""
@@ -71,13 +69,16 @@ class Captioner:
     discriminative: float = 0.25
     features: str = ""
     keeps: Path | None = field(default=None, init=False, repr=False)
+    kept: Path | None = field(default=None, init=False, repr=False)
+    """Where in ``keeps`` this training lies."""
+
+    judged: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.width < 1 or self.batch < 1 or self.least < 1 or not 0 <= self.discriminative <= 10:
             raise ValueError("epochs, width, batch and least must be 1 or more, discriminative between 0 and 10")
         self._words: list[str] = []
         self._net: RelativeCaptioner | None = None
-        self._kept: Path | None = None
 
     def learn(self, world: World) -> Mapping[str, Any]:
         """Train; the weights are kept beside the benchmark, where the same training finds them again.
@@ -109,21 +110,10 @@ class Captioner:
             partial(self._dev, held, vectors) if dev else None,
         )
         store = self._store([train, dev], vectors)
-        self._kept = store.path if store else None
+        self.kept = store.path if store else None
         record = Trainer(seed=self.seed, store=store).run([phase])["captioner"]
         net.eval()
         return {"sentences": len(train), "words": len(self._words), "best_epoch": record["best_epoch"]}
-
-    def judge(self, world: World) -> Mapping[str, Any]:
-        """What its words are worth on dev: see `mtbench.simulation.spoken.judge`."""
-        known = self._kept / "judged.json" if self._kept else None
-        if known and known.is_file():
-            found: dict[str, Any] = json.loads(known.read_text(encoding="utf-8"))
-            return found
-        found = judge(self, world)
-        if known:
-            write_json(known, found)
-        return found
 
     def say(self, situations: Sequence[Situation], world: World) -> list[str]:
         """One sentence each, of at most 16 words; the same for the same two images."""
@@ -204,9 +194,9 @@ class Captioner:
         """Where the weights are kept, under a key of everything that they depend on."""
         if self.keeps is None:
             return None
-        options = {name: value for name, value in asdict(self).items() if name != "keeps"}
+        options = {name: value for name, value in asdict(self).items() if name not in ("keeps", "kept")}
         content = hashlib.sha256(vectors.numpy().tobytes()).hexdigest()
-        code = library_sha256("simulation", "models")
+        code = library_sha256("users", "models/learning", "models/nets")
         key = json_sha256([options, sentences, content, code, torch.__version__])
         return Folder(self.keeps / f"captioner-{key[:8]}", key)
 

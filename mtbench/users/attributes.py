@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mtbench.simulation.protocol import Situation, World
-from mtbench.simulation.wishes import wishes
+from mtbench.users.protocol import Situation, World
+from mtbench.users.wishes import wishes
 
 MORE, LESS = "more", "less"
 SEPARATOR = ", "
@@ -40,6 +40,6 @@ class Attributes:
         every = wishes(world.traits(one.target), world.traits(one.shown))
         if not every:
             return NOTHING
-        chosen = sorted(one.rng.choice(len(every), size=min(self.n, len(every)), replace=False).tolist())
+        chosen = sorted(one.generator().choice(len(every), size=min(self.n, len(every)), replace=False).tolist())
         told = [every[k] for k in chosen]
         return SEPARATOR.join(f"{MORE if wish.wanted is not None else LESS} {wish.phrase}" for wish in told)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtbench.core.errors import MtbenchError
-from mtbench.simulation.protocol import Situation, World
+from mtbench.users.protocol import Situation, World
 
 Vectors = npt.NDArray[np.float64]
 
@@ -43,7 +43,6 @@ class NearestPair:
     def __init__(self, *, features: str = "") -> None:
         self.features = features
         self._known: dict[str, _Pairs] = {}
-        self._world: World | None = None
 
     def learn(self, world: World) -> Mapping[str, Any]:
         """Gather the pairs; returns how many there are of each category.
@@ -65,17 +64,16 @@ class NearestPair:
                 np.array([row[turn.target] for turn in own], np.int64),
                 [" ".join(world.joiner.join(turn.feedback).split()) for turn in own],  # people leave odd blanks
             )
-        self._world = world
         return {"pairs": {category: len(pairs.texts) for category, pairs in self._known.items()}}
 
     def say(self, situations: Sequence[Situation], world: World) -> list[str]:
         """What was said of the nearest pair of each.
 
         Raises:
-            MtbenchError: the training part has no turn of a category.
+            MtbenchError: it has not learned, or the training part has no turn of a category.
         """
-        if self._world is not world:
-            self.learn(world)
+        if not self._known:
+            raise MtbenchError("nearest-pair has not learned yet")
         said = [""] * len(situations)
         for category in sorted({one.category for one in situations}):
             if category not in self._known:

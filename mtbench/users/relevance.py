@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mtbench.simulation.protocol import Situation, World
+from mtbench.users.protocol import Situation, World
 
 CLOSER, NOT_CLOSER, START = "closer", "not closer", "start"
 DECIMALS = 6

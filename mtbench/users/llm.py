@@ -2,7 +2,7 @@
 
 The model is shown what is known of two images in words, never their names. What was answered is kept on disk as it
 comes, for it may have been paid for: a run that was stopped asks only the rest. Of the key see
-`mtbench.simulation.endpoint`.
+`mtbench.users.endpoint`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any
 
 from mtbench.core.errors import MtbenchError
 from mtbench.core.files import check_folder, json_sha256
-from mtbench.simulation.endpoint import Endpoint
-from mtbench.simulation.protocol import HAS, Situation, World
+from mtbench.users.endpoint import Endpoint
+from mtbench.users.protocol import HAS, Situation, World
 
 WORDS = 16
 """Words kept of an answer, as many as the captioner of Guo et al. may say."""

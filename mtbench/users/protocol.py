@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from mtbench.core.errors import MtbenchError
+from mtbench.core.source import blame
 from mtbench.core.types import Image, Turn
 from mtbench.data.truth import Truth
 from mtbench.models.protocol import Catalogue
@@ -47,9 +49,8 @@ class Situation:
     said: tuple[str, ...] = ()
     seed: int = 0
 
-    @property
-    def rng(self) -> np.random.Generator:
-        """A generator of this turn's own."""
+    def generator(self) -> np.random.Generator:
+        """A generator of this turn's own, from its start: take it once."""
         return np.random.default_rng(self.seed)
 
 
@@ -108,19 +109,35 @@ class World:
 
 
 class Simulator(Protocol):
-    """A user. It may also offer `learn`."""
+    """A user. It may also be a `Learner` and a `Keeper`."""
 
     def say(self, situations: Sequence[Situation], world: World) -> Sequence[str]:
         """What the user says in each situation. It depends on the situation alone, not on the others beside it."""
         ...
 
 
-class Learning(Protocol):
-    """A user that learns from the training part how people speak."""
+@runtime_checkable
+class Learner(Simulator, Protocol):
+    """A user that learns from the training part how people speak, before it is asked to say anything.
+
+    With an attribute ``judged`` that is true, what it says of the pairs of dev is measured (see
+    `mtbench.simulation.spoken`).
+    """
 
     def learn(self, world: World) -> Mapping[str, Any]:
-        """Learn; returns what was learned, for the record."""
+        """Learn; returns what was learned, for the record. Plain JSON."""
         ...
+
+
+@runtime_checkable
+class Keeper(Protocol):
+    """A user with files of its own: what it learned, or answers that cost money.
+
+    Attributes:
+        keeps: a folder that is given before all else, the same for every run on a benchmark; None to keep nothing.
+    """
+
+    keeps: Path | None
 
 
 def heard(simulator: Simulator, situations: Sequence[Situation], world: World) -> list[str]:
@@ -131,7 +148,8 @@ def heard(simulator: Simulator, situations: Sequence[Situation], world: World) -
     Raises:
         MtbenchError: it is no list with one text for each situation, or a text is blank, too long or not plain.
     """
-    said = simulator.say(situations, world)
+    with blame(type(simulator)):
+        said = simulator.say(situations, world)
     must = f"{type(simulator).__name__}.say must return one text for each of {len(situations)} situations"
     if not isinstance(said, Sequence) or isinstance(said, (str, bytes, bytearray)):
         raise MtbenchError(f"{must} in a list, not {'None' if said is None else type(said).__name__}")
