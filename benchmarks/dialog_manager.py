@@ -10,16 +10,18 @@ Users: on the shoebox one who names 3, 1 or 10 attributes ("more X, less Y"), an
 training pair, and one who learned to speak as annotators do (captioner).
 Trainings: each Dialog Manager learns with the user that it then talks to, on training images alone: supervised (SL),
 and from that checkpoint self-critical REINFORCE (RL) and model-based policy improvement (MBPI), both with the hinge of
-SL beside their loss, and alone as in the paper.
+SL beside their loss. On the shoebox with captions and three attributes also the three with the options of the paper
+(--preset paper), which has no hinge beside them.
 Beside them, with the same first images and targets: baselines, and where words stand for images the models that learn
-from annotated dialogues or pairs. Rocchio reads no words, and ewma none where pixels stand for images.
+from annotated dialogues or pairs. Rocchio reads no words, and ewma none where pixels stand for images; there the other
+baselines read captions, which the Dialog Manager does not: see the proxy.
 
-Printed: rank percentile of the target on test, differences, what becomes of a Dialog Manager that talks with another
-user than it learned with, Kendall's tau of the order of models by pairs of users, and what captioners are worth. In %,
-95% intervals over targets and seeds. Options were chosen on dev of the shoebox, two of them before images were held
-out for it. Each step is printed as the command that does the same, and none is done again that --work has. A picture of
-each board is in --work. With --quick: one seed, one user a board, few dialogues and epochs; its figures say only that
-everything runs.
+Printed: rank percentile of the target on test, differences, what the trainings were and which epoch dev kept, what
+becomes of a Dialog Manager that talks with another user than it learned with, Kendall's tau of the order of models by
+pairs of users, and what captioners are worth. In %, 95% intervals over targets and seeds; p over targets, for these
+seeds. Options were chosen on dev of the shoebox, two of them before images were held out for it. Each step is printed
+as the command that does the same, and none is done again that --work has. A picture of each board is in --work. With
+--quick: one seed, one user a board, few dialogues and epochs; its figures say only that everything runs.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from loop import Talks, cell, gains, orders
 from models import BOARDS as PUBLISHED
 from models import OF_TURNS, TRAINED, Board, Runner, told
@@ -53,14 +56,15 @@ class User:
 
     Attributes:
         title: for the table.
-        name: of the simulator.
-        options: of it.
-        slow: whether it takes so long to speak that only SL is trained: a captioner, ten times as long as the others.
+        simulator: with its options.
+        improved: whether RL and MBPI are trained with it too. A captioner is ten times as slow as the others.
+        of_paper: whether all three are trained with the options of the paper too.
     """
 
     title: str
     simulator: str
-    slow: bool = False
+    improved: bool = False
+    of_paper: bool = False
 
 
 SHOEBOX = ("shoebox", "--raw", "{work}/shoebox-raw")
@@ -69,28 +73,22 @@ BOARDS: dict[str, Board] = {
     "images": Board("shoebox, 1,200 images, known by pixels", SHOEBOX, (("--encoder", "pixels"),), "pixels"),
     "shoes": PUBLISHED["shoes"],
 }
-BY_ATTRIBUTES = (
-    User("attributes, n = 3", "attributes,n=3"),
-    User("attributes, n = 1", "attributes,n=1"),
-    User("attributes, n = 10", "attributes,n=10"),
-    User("template", "template"),
-)
 USERS: dict[str, tuple[User, ...]] = {
-    "shoebox": BY_ATTRIBUTES,
-    "images": BY_ATTRIBUTES,
-    "shoes": (User("nearest-pair", "nearest-pair"), User("captioner", "captioner", slow=True)),
-}
-TRAININGS: dict[str, Options] = {
-    "RL": {"training": "rl"},
-    "MBPI": {"training": "mbpi"},
-    "RL alone": {"training": "rl", "supervise": 0},
-    "MBPI alone": {"training": "mbpi", "supervise": 0},
-}
+    board: (
+        User("attributes, n = 3", "attributes,n=3", improved=True, of_paper=board == "shoebox"),
+        User("attributes, n = 1", "attributes,n=1"),
+        User("attributes, n = 10", "attributes,n=10"),
+        User("template", "template", improved=True),
+    )
+    for board in ("shoebox", "images")
+} | {"shoes": (User("nearest-pair", "nearest-pair", improved=True), User("captioner", "captioner"))}
+IMPROVED = {"RL": "rl", "MBPI": "mbpi"}
+PAPER = "paper"
 BASELINES: dict[str, Options] = {
     "whittle-search": {"ties": "random"},  # as the paper: of equal images a random one is shown next
     **{name: {} for name in ("rocchio", "bm25", "ewma", "lookup", "random")},
 }
-DRAWN = ("SL", *TRAININGS, "whittle-search", "bm25", "ewma", "lstm")
+DRAWN = ("SL", *IMPROVED, "whittle-search", "bm25", "ewma", "lstm")
 """Models in the picture."""
 
 QUICK: Options = {"epochs": 3, "dialogues": 512, "improve_epochs": 1, "improve_dialogues": 64, "dev_dialogues": 64}
@@ -119,26 +117,36 @@ class Comparison:
         picture = self.out.parent / f"{self.runner.name}.svg"
         draw([talks.line for talks in every if talks.model in DRAWN], picture)
         learned = {talks.user: talks.records[0]["learned"] for talks in every}
+        first = every[0].records[0]
         return {
-            **{"title": self.runner.board.title, "quick": self.quick, "picture": str(picture)},
+            "title": self.runner.board.title,
+            "quick": self.quick,
+            "picture": str(picture),
+            "n": first["n"],
+            "targets": first["clusters"],
+            "gallery": sum(gallery["images"] for gallery in first["galleries"].values()),
+            "trainings": [
+                trained(user, name, paths) for user, made in managers.items() for name, paths in made.items()
+            ],
             "rows": [talks.row for talks in every],
             "differences": gains(list(self.pairs(every))),
             "transfer": [talks.row for talks in self.transfer(managers)],
-            "order": orders([talks for talks in every if talks.model != "random"]),
+            "order": orders([talks for talks in every if talks.model not in ("random", *IMPROVED)]),
             "learned": {user: about for user, about in learned.items() if about},
         }
 
     def managers(self, user: User) -> dict[str, list[Path]]:
         """The checkpoints of every training with a user, by seed."""
         options: dict[str, object] = {**(QUICK if self.quick else {}), "simulator": user.simulator}
-        trainings = {} if user.slow else TRAININGS
-        found: dict[str, list[Path]] = {name: [] for name in ("SL", *trainings)}
-        for seed in self.seeds:
-            start = self.runner.train("dialog-manager", seed, options)
-            found["SL"].append(start)
-            for name, training in trainings.items():
-                also = {**training, "start": str(start)}
-                found[name].append(self.runner.train("dialog-manager", seed, {**options, **also}))
+        found: dict[str, list[Path]] = {}
+        for preset in ("", PAPER) if user.of_paper else ("",):
+            for seed in self.seeds:
+                start = self.runner.train("dialog-manager", seed, options, preset)
+                found.setdefault(_named("SL", preset), []).append(start)
+                for name, training in IMPROVED.items() if user.improved else ():
+                    also = {**options, "training": training, "start": str(start)}
+                    path = self.runner.train("dialog-manager", seed, also, preset)
+                    found.setdefault(_named(name, preset), []).append(path)
         return found
 
     def memories(self) -> dict[str, list[tuple[str, Options]]]:
@@ -182,24 +190,59 @@ class Comparison:
         ]
 
     def pairs(self, every: Sequence[Talks]) -> Iterable[tuple[Talks, Talks]]:
-        """What is tested: each training over SL, and SL over the best that is classical."""
+        """What is tested: each training over the SL that it began with, and SL over two models that were named before.
+
+        Where no seed was improved on dev both are the same checkpoints, and there is nothing to test.
+        """
         found = {(talks.user, talks.model): talks for talks in every}
         for user in self.users:
-            start = found[user.title, "SL"]
-            yield from ((found[user.title, name], start) for name in TRAININGS if (user.title, name) in found)
-            yield start, found[user.title, "whittle-search"]
+            for preset in ("", PAPER):
+                start = found.get((user.title, _named("SL", preset)))
+                made = (found.get((user.title, _named(name, preset))) for name in IMPROVED)
+                yield from ((one, start) for one in made if one and start and (one.values != start.values).any())
+            for other in ("whittle-search", "lstm"):
+                if (user.title, other) in found:
+                    yield found[user.title, "SL"], found[user.title, other]
+
+
+def _named(training: str, preset: str) -> str:
+    return f"{training}, {preset}" if preset else training
+
+
+def trained(user: str, name: str, paths: Sequence[Path]) -> dict[str, Any]:
+    """What a training was, and which epoch dev kept for each seed."""
+    records = [json.loads((path / "checkpoint.json").read_text(encoding="utf-8")) for path in paths]
+    phases = [list(record["training"].items())[-1] for record in records]
+    first, improving = records[0]["options"], phases[0][0] != "sl"
+    scores = [[epoch["mean"] for epoch in phase["epochs"]] for _, phase in phases]
+    return {
+        "user": user,
+        "training": name,
+        "batch": first["improve_batch" if improving else "batch"],
+        "rate": first["improve_rate" if improving else "rate"],
+        "dialogues": first["improve_dialogues" if improving else "dialogues"],
+        "epochs": len(scores[0]) - 1,
+        "kept": [phase["best_epoch"] for _, phase in phases],
+        **{key: float(np.mean([dev[at] for dev in scores])) for key, at in (("dev at first", 0), ("dev at last", -1))},
+        "dev kept": float(np.mean([max(dev) for dev in scores])),
+        "seconds": float(np.mean([record["seconds"]["train"] for record in records])),
+    }
 
 
 def show(name: str, board: Mapping[str, Any]) -> None:
     """The tables of a board."""
     rows = board["rows"]
     sd = max((row["seed sd"] for row in rows if row["seed sd"] is not None), default=None)
-    print(f"\n{name}: {board['title']}{' (quick: says nothing)' * board['quick']}; n = {rows[0]['n']:,} dialogues")
-    print("rank percentile of the target in %: after turn 2, after turn 5 [95% interval]")
-    _show(_pivot(rows, "model"))
+    print(
+        f"\n{name}: {board['title']}{' (quick: says nothing)' * board['quick']}; {board['n']:,} dialogues about "
+        f"{board['targets']:,} targets in a gallery of {board['gallery']:,}"
+    )
+    for turn in (2, 5):
+        print(f"\nrank percentile of the target after turn {turn}, %, 95% interval")
+        _show(_pivot(rows, turn))
     if sd is not None:
         print(f"sd between seeds after turn 5: at most {100 * sd:.1f}")
-    print("\ndifferences after turn 5")
+    print(f"\ndifferences after turn 5; p by Holm's rule over these {len(board['differences'])}")
     _show(
         {
             **{key: row[key] for key in ("user", "model", "over")},
@@ -209,22 +252,40 @@ def show(name: str, board: Mapping[str, Any]) -> None:
         }
         for row in board["differences"]
     )
+    print("\ntrainings: dev is the mean rank percentile over turns; epoch 0 is what a training began with")
+    _show(
+        {
+            **{key: row[key] for key in ("user", "training")},
+            **{key: f"{row[key]:g}" for key in ("batch", "rate", "epochs")},
+            "dialogues": f"{row['dialogues']:,}" if row["dialogues"] else "gallery",
+            "kept": ", ".join(map(str, row["kept"])),
+            **{key: points(row[key]) for key in ("dev at first", "dev kept", "dev at last")},
+            "s": f"{row['seconds']:.0f}",
+        }
+        for row in board["trainings"]
+    )
     if board["order"]:
-        print("\nSL: learned with the user of a row, talks with that of a column")
-        _show(_pivot(board["transfer"], "model"))
+        print("\nSL: learned with the user of a row, talks with that of a column; after turn 5")
+        _show(_pivot(board["transfer"], 5))
         print("\nKendall's tau of the order of models, by pairs of users")
-        _show({"users": " ~ ".join(p["simulators"]), "tau": f"{p['tau']:.2f}"} for p in board["order"]["pairs"])
+        _show(
+            {"users": " ~ ".join(p["simulators"]), "tau": "-" if p["tau"] is None else f"{p['tau']:.2f}"}
+            for p in board["order"]["pairs"]
+        )
         print(board["order"]["note"])
     for user, learned in board["learned"].items():
         print(learned_line(user, learned))
     print(f"picture: {board['picture']}")
 
 
-def _pivot(rows: Sequence[Mapping[str, Any]], name: str) -> list[dict[str, str]]:
+def _pivot(rows: Sequence[Mapping[str, Any]], turn: int) -> list[dict[str, str]]:
     """A line for each model, a column for each user."""
     found: dict[str, dict[str, str]] = {}
     for row in rows:
-        found.setdefault(row[name], {name: row[name], "seeds": str(row["seeds"])})[row["user"]] = cell(row)
+        line = found.setdefault(
+            row["model"], {"model": row["model"], "proxy": row["proxy"], "seeds": str(row["seeds"])}
+        )
+        line[row["user"]] = cell(row, turn)
     return list(found.values())
 
 

@@ -90,7 +90,7 @@ def orders(talks: Sequence[Talks]) -> dict[str, Any] | None:
     return order(every) if max(users.values()) > 1 else None
 
 
-def cell(row: Mapping[str, Any]) -> str:
-    """After turn 2, and after the last with its interval, in %."""
-    mean, low, high = (100 * row[name][-1] for name in ("mean", "low", "high"))
-    return f"{100 * row['mean'][1]:.1f}, {mean:.1f} [{low:.1f}, {high:.1f}]"
+def cell(row: Mapping[str, Any], turn: int) -> str:
+    """After a turn, with its interval, in %."""
+    mean, low, high = (100 * row[name][turn - 1] for name in ("mean", "low", "high"))
+    return f"{mean:.1f} [{low:.1f}, {high:.1f}]"

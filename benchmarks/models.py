@@ -152,15 +152,20 @@ class Runner:
         self._more = pairs_of(self.benchmark, self.pairs)
         self.seconds = 0.0
 
-    def train(self, model: str, seed: int, options: Options) -> Path:
+    def train(self, model: str, seed: int, options: Options, preset: str = "") -> Path:
         """The checkpoint of a training."""
         words = [f"--set {name}={value}" for name, value in options.items()]
         pairs = self.pairs if model in OF_SINGLE_TURNS else []
         words += [f"--pairs {pair}" for pair in pairs]
         words += [{"allow": "--allow-leak", "drop": "--drop-leaks"}[self.board.leaks], f"--seed {seed}"]
+        words += [f"--preset {preset}"] * bool(preset)
         told(f"train {model} --benchmark {self.folder} --features {self.board.features} {' '.join(words)}")
         settings = TrainSettings(
-            **{"seed": seed, "options": options, "features": self.board.features, "leaks": self.board.leaks},
+            seed=seed,
+            options=options,
+            preset=preset,
+            features=self.board.features,
+            leaks=self.board.leaks,
             pairs=self._more if pairs else Pairs(),
         )
         found = train(model, self.benchmark, self.checkpoints, settings, progress=sys.stderr.isatty())

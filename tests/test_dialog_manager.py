@@ -26,6 +26,7 @@ from mtbench.evaluation.inputs import Settings, features_of, words_of  # noqa: E
 from mtbench.evaluation.ranking import rank_embeddings  # noqa: E402
 from mtbench.evaluation.ready import catalogue_of, fold  # noqa: E402
 from mtbench.evaluation.record import Phases  # noqa: E402
+from mtbench.features.store import build_encoder, encode  # noqa: E402
 from mtbench.models.checkpoint import open_checkpoint  # noqa: E402
 from mtbench.models.dialog_manager import DialogManager  # noqa: E402
 from mtbench.models.learning import dialogue_losses  # noqa: E402
@@ -48,6 +49,7 @@ from mtbench.models.protocol import BLANK, Catalogue, Fold  # noqa: E402
 from mtbench.simulation.dialogue import Manner  # noqa: E402
 from mtbench.simulation.simulate import SimulateSettings, simulate  # noqa: E402
 from mtbench.training.train import TrainSettings, train  # noqa: E402
+from mtbench.users.nearest_pair import NearestPair  # noqa: E402
 from mtbench.users.protocol import World  # noqa: E402
 from mtbench.users.world import training_world  # noqa: E402
 
@@ -347,9 +349,9 @@ def test_the_hinge_and_the_comparison_take_the_first_of_the_images_drawn(negativ
     openings = Openings(0, np.array([4]), np.array([0]), np.array([1]), np.array([[[3, 1, 0], [3, 1, 0]]]))
     found = improved(net, net, seen, stage, openings, candidates=2, negatives=negatives, hinges=hinges, supervise=2.0)
     # Drawn are d, b and a, at 5, 1 and 0; the target is at 9, the state at 0 and then, as b is shown, at 1. The hinges
-    # are 81 - 25, 81 - 1, 81 - 0; 64 - 16, 64 - 0, 64 - 1: and one zero more. Of c, the best, at 2, the share is
+    # are 81 - 25, 81 - 1, 81 - 0; 64 - 16, 64 - 0, 64 - 1. Of c, the best, at 2, the share is
     # e^-4 / (e^-4 + e^-25 + e^-1 + e^0).
-    assert found.item() == pytest.approx(math.log(compared) + 2 * sum(beside) / (len(beside) + 1), rel=1e-6)
+    assert found.item() == pytest.approx(math.log(compared) + 2 * sum(beside) / len(beside), rel=1e-6)
 
 
 # Losses of many dialogues, against one dialogue at a time, number by number
@@ -417,8 +419,8 @@ def hinges_of(state, target, others, margin):
 
 
 def beside(hinges):
-    """Their mean; among them is a zero, which is there so that there always is one."""
-    return np.sum(hinges, axis=0) / (len(hinges) + 1)
+    """Their mean; 0 of none."""
+    return np.sum(hinges, axis=0) / max(len(hinges), 1)
 
 
 def assert_value_and_slope(loss, net, expected):
@@ -716,6 +718,24 @@ def test_each_training_ends_in_a_checkpoint_that_evaluates_and_talks(training, b
     assert [row["n"] for row in talked["rows"]] == [8, 8]
     assert talked["trained"]
     assert json.loads((made.path / "checkpoint.json").read_text())["inputs"]["words"]
+
+
+def test_the_user_of_training_sees_what_that_of_evaluation_does(box, tmp_path, monkeypatch) -> None:
+    encode(box, build_encoder("tfidf", {"dims": 8}), "mine", spec="tfidf", progress=False)
+    seen = []
+    learn = NearestPair.learn
+
+    def looked(user, world):
+        seen.append(world.catalogue.image_features(list(box.images)[:20]))
+        return learn(user, world)
+
+    monkeypatch.setattr(NearestPair, "learn", looked)
+    options = {**SHORT, "simulator": "nearest-pair"}
+    made = train("dialog-manager", box, tmp_path, TrainSettings(options=options, features="mine"))
+    settings = SimulateSettings(simulator="nearest-pair", dialogues=2, manner=Manner(turns=1), features="mine")
+    simulate(str(made.path), box, tmp_path / "talks", settings)
+    np.testing.assert_array_equal(*seen)
+    assert seen[0].shape[1] != 8  # the model has other eyes
 
 
 def test_a_training_may_start_from_a_checkpoint(box, tmp_path) -> None:

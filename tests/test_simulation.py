@@ -644,10 +644,21 @@ def test_an_order_needs_every_model_with_every_user_on_the_same_dialogues() -> N
         order([*records[:-1], {**records[-1], "seed": 1}])
     with pytest.raises(MtbenchError, match="not 4 and 1"):
         order(records[:4])
-    own = order([record(m, f"my/{user}.py:{user}", n) for user in "UV" for n, m in enumerate(["a", "b.py:B"])])
+    own = order([record(m, f"my/{u}.py:{u}", n + k) for k, u in enumerate("UV") for n, m in enumerate(["a", "b.py:B"])])
     assert (own["models"], own["simulators"]) == (["a", "B"], ["U", "V"])  # as the other tables call them
+    assert own["pairs"] == [{"simulators": ["U", "V"], "tau": None}]  # one pair of models is no order
+    assert "of 1 pair of models, without an interval: 3 are the least" in own["note"]
     same = order([record(m, user, 0.5 if user == "u" else n) for user in "uv" for n, m in enumerate("abc")])
     assert same["pairs"] == [{"simulators": ["u", "v"], "tau": None}]
+
+
+def test_models_that_do_not_listen_and_twins_say_nothing_of_users() -> None:
+    scores = {"a": (1, 3), "b": (2, 1), "c": (3, 2), "deaf": (2.5, 2.5), "b again": (2, 1)}
+    found = order([record(m, user, both[k]) for k, user in enumerate("uv") for m, both in scores.items()])
+    assert found["models"] == ["a", "b", "c"]
+    assert found["left_out"] == {"deaf": "the same with every user", "b again": "the same as b"}
+    assert found["pairs"][0]["tau"] == pytest.approx(-1 / 3)  # of a, b, c one pair agrees and two do not
+    assert found["note"].endswith("Left out: deaf (the same with every user), b again (the same as b).")
 
 
 def test_a_picture_has_a_line_for_each_record_and_the_same_bytes_again(tmp_path: Path) -> None:
@@ -823,9 +834,10 @@ def test_what_a_user_learned_and_who_still_talks_is_told_under_the_table(letters
     patient = printed("simulate", "random", *where, "--simulator", "relevance")
     assert "talking" not in patient and "learned:" not in patient
     found = {"sentences": 1234, "n": 1000, "BLEU-4": 0.123, "ROUGE-L": 0.4, "percentile by words": 0.755}
-    assert learned_line("captioner", {**found, "percentile by words interval": [0.74, 0.77]}) == (
+    found |= {"percentile by words interval": [0.74, 0.77], "percentile by words of people": 0.7}
+    assert learned_line("captioner", {**found, "percentile by words interval of people": [0.6, 0.8]}) == (
         "captioner learned: sentences 1,234, BLEU-4 12.3, ROUGE-L 40.0, its words alone put the target at "
-        "percentile 75.5 [74.0, 77.0] of 1,000 dev pairs, chance 50"
+        "percentile 75.5 [74.0, 77.0] of 1,000 dev pairs, those of people at 70.0 [60.0, 80.0], chance 50"
     )
     assert learned_line("mine", {"n": 3, "rate": 0.5}) == "mine learned: n 3, rate 0.5"
 

@@ -8,7 +8,13 @@ from typing import Any
 from mtbench.cli.tables import table
 from mtbench.core.text import points, points_range
 
-JUDGED = ("n", "BLEU-4", "ROUGE-L", "percentile by words", "percentile by words interval")
+BY_WORDS = "percentile by words"
+JUDGED = (
+    "n",
+    "BLEU-4",
+    "ROUGE-L",
+    *(f"{BY_WORDS}{end}" for end in ("", " interval", " of people", " interval of people")),
+)
 
 
 def simulation_table(records: Sequence[Mapping[str, Any]]) -> str:
@@ -51,11 +57,17 @@ def simulation_table(records: Sequence[Mapping[str, Any]]) -> str:
         "last one.",
         f"hits@{within}: within the first {within} after any turn, the running maximum of what is expected over ties. "
         f"turns: median until",
-        f"then, > {turns} if it is not so soon. found: share of targets shown; of equal scores the first in the "
-        "gallery is shown.",
+        f"then, > {turns} if it is not so soon. found: the target was the one image shown; of equal scores the first "
+        "in the gallery is shown.",
     ]
     if first["change_of_mind"] > 0:
-        lines.append("Whoever changes their mind begins anew: hits and turns are about the last wish.")
+        lines.append(
+            "Whoever changes their mind begins anew: hits and turns are about the last wish, intervals and tests go by "
+            "the first."
+        )
+    if first["taught_whole"]:
+        whole = ", ".join(first["taught_whole"])
+        lines.append(f"The train part looks for every image of {whole}: what learned from it may know these targets.")
     if first["patience"] < 1:
         lines += [
             "Whoever left keeps the last rank in later turns. Still talking at each turn:",
@@ -78,10 +90,13 @@ def learned_line(name: str, learned: Mapping[str, Any]) -> str:
     """What a user learned, in a line; what `mtbench.simulation.spoken.judge` measured is told in words."""
     left, told = dict(learned), ""
     if left.keys() >= set(JUDGED):
-        n, bleu, rouge, value, (low, high) = (left.pop(key) for key in JUDGED)
+        n, bleu, rouge, *by_words = (left.pop(key) for key in JUDGED)
+        its, theirs = (
+            f"{points(v)} [{points(low)}, {points(high)}]" for v, (low, high) in (by_words[:2], by_words[2:])
+        )
         told = (
-            f"BLEU-4 {points(bleu)}, ROUGE-L {points(rouge)}, its words alone put the target at percentile "
-            f"{points(value)} [{points(low)}, {points(high)}] of {n:,} dev pairs, chance 50"
+            f"BLEU-4 {points(bleu)}, ROUGE-L {points(rouge)}, its words alone put the target at percentile {its} of "
+            f"{n:,} dev pairs, those of people at {theirs}, chance 50"
         )
     return f"{name} learned: {', '.join([*_plain(left), *filter(None, [told])])}"
 

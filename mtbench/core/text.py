@@ -12,6 +12,6 @@ def points(share: float | None, sign: str = "") -> str:
     return "-" if share is None else f"{round(100 * share, 1) + 0.0:{sign}.1f}"  # + 0.0: no minus before 0.0
 
 
-def points_range(low: float, high: float) -> str:
-    """From one share to another, in per cent."""
-    return f"{points(low)} to {points(high)}"
+def points_range(low: float | None, high: float | None) -> str:
+    """From one share to another, in per cent; a dash where there is none."""
+    return "-" if low is None or high is None else f"{points(low)} to {points(high)}"

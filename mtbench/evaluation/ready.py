@@ -145,6 +145,21 @@ def catalogue_of(benchmark: Benchmark, words: str, features: Callable[[], Featur
     )
 
 
+def catalogue_of_user(benchmark: Benchmark, user: object, *, progress: bool = False) -> Catalogue:
+    """What a simulated user may look up: all words, and the features it names, else those of the words.
+
+    It is the same in training and in simulation, whatever features the model looks at: who speaks of what they see
+    speaks differently with other eyes.
+    """
+    words, stored = words_of(benchmark, None), features_of_user(user)
+    return catalogue_of(benchmark, words, lambda: features_of(benchmark, stored, words, Phases(), progress=progress))
+
+
+def features_of_user(user: object) -> str | None:
+    """The stored features that a user names; None for those of the words."""
+    return getattr(user, "features", "") or None
+
+
 def fold(benchmark: Benchmark, split: str, catalogue: Catalogue) -> Fold:
     """The training or the dev part, for a model to learn from."""
     transactions = benchmark.transactions(split)

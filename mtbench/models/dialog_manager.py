@@ -32,6 +32,7 @@ from mtbench.models.learning.trainer import Phase
 from mtbench.models.learning.vocabulary import Vocabulary
 from mtbench.models.nets.dialog_manager import Network
 from mtbench.models.protocol import Array, Catalogue, Fold
+from mtbench.users.protocol import Simulator
 
 AT_ONCE = 1024
 """Histories in one piece, which bounds the memory."""
@@ -119,6 +120,9 @@ class DialogManager(Learned):
     keeps: Path | None = field(default=None, init=False, repr=False)
     """Where a user who learns keeps what it learned: the same in every training with it."""
 
+    around: Catalogue | None = field(default=None, init=False, repr=False)
+    """What the user may look up; None for what the model may."""
+
     similarity: ClassVar[str] = "dot"
 
     def __post_init__(self) -> None:
@@ -130,8 +134,12 @@ class DialogManager(Learned):
 
     def depends_on(self) -> Mapping[str, str]:
         """The simulated user: other users make another model."""
-        simulator = type(registered(self.simulator))
-        return {"simulator_sha256": source_sha256(simulator), "users_sha256": library_sha256("users")}
+        return {"simulator_sha256": source_sha256(type(self.user)), "users_sha256": library_sha256("users")}
+
+    @property
+    def user(self) -> Simulator:
+        """Who talks in training."""
+        return registered(self.simulator)
 
     def network(self, **inputs: Any) -> nn.Module:
         """The network for features of the size ``features`` and the words that have a vector, ``words``."""
@@ -148,10 +156,15 @@ class DialogManager(Learned):
 
     def phases(self, train: Fold, dev: Fold, catalogue: Catalogue) -> Iterator[Phase]:
         """Supervised learning, unless a checkpoint is given; then what improves on it."""
-        simulator = registered(self.simulator)
         below = _opened(self.start, self.device) if self.start else None
         words = below.inputs["words"] if below else None
-        stages = stages_of(train, dev, catalogue, simulator, words=words, keeps=self.keeps, device=self.place)
+        stages = stages_of(
+            *(train, dev, catalogue, self.user),
+            around=self.around,
+            words=words,
+            keeps=self.keeps,
+            device=self.place,
+        )
         if below:
             self._take(below)
         else:

@@ -17,6 +17,9 @@ SAME = ("benchmark", "revision", "split", "dialogues", "turns", "patience", "cha
 USUAL = 3
 """Simulators for which an agreement says something: two may share what they do wrong."""
 
+LEAST = 3
+"""Models below which there is one pair at most, which agrees or does not."""
+
 FEW = 5
 """Models below which tau can take a handful of values only."""
 
@@ -58,37 +61,69 @@ def order(records: Sequence[Record]) -> dict[str, Any]:
             if model not in scores:
                 problems.add(model, f"has not talked with {user}")
     problems.raise_if_any()
+    compared, left_out = _compared({model: [found[user][model] for user in found] for model in every})
     pairs = [
-        {"simulators": [one, other], "tau": _tau([found[one][m] for m in every], [found[other][m] for m in every])}
+        {
+            "simulators": [one, other],
+            "tau": _tau(*([found[user][model] for model in compared] for user in (one, other))),
+        }
         for one, other in combinations(found, 2)
     ]
     known = [pair["tau"] for pair in pairs if pair["tau"] is not None]
     return {
         "measure": "percentile, mean over turns",
-        "models": every,
+        "models": compared,
+        "left_out": left_out,
         "simulators": list(found),
         "percentile": found,
         "pairs": pairs,
         "lowest": min(known, default=None),
-        "note": _note(len(every), len(found)),
+        "note": _note(len(compared), len(found), left_out),
     }
 
 
+def _compared(scores: Mapping[str, Sequence[float]]) -> tuple[list[str], dict[str, str]]:
+    """The models whose order says something of users, and why others are left out.
+
+    One that scores the same with every user does not listen, and one that scores what another does is that one again:
+    pairs with them agree, or tie, whatever the users say.
+
+    Args:
+        scores: of each model, by user.
+    """
+    first: dict[tuple[float, ...], str] = {}
+    left_out: dict[str, str] = {}
+    for model, values in scores.items():
+        if len(set(values)) == 1:
+            left_out[model] = "the same with every user"
+        elif tuple(values) in first:
+            left_out[model] = f"the same as {first[tuple(values)]}"
+        else:
+            first[tuple(values)] = model
+    return list(first.values()), left_out
+
+
 def _tau(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Tau-b; None where all models of one user tie."""
+    """Tau-b; None for fewer than `LEAST` models, and where all of one user tie."""
     from scipy.stats import kendalltau
 
+    if len(first) < LEAST:
+        return None
     value = float(kendalltau(first, second, variant="b").statistic)
     return value if value == value else None
 
 
-def _note(models: int, users: int) -> str:
+def _note(models: int, users: int, left_out: Mapping[str, str]) -> str:
     pairs = models * (models - 1) // 2
-    note = f"tau-b of {models} models, that is of {pairs} pair{'s' * (pairs > 1)} of models, without an interval"
-    if models < FEW:
+    note = f"Tau-b of {models} models, that is of {pairs} pair{'s' * (pairs != 1)} of models, without an interval"
+    if models < LEAST:
+        note += f": {LEAST} are the least that tell an order from chance"
+    elif models < FEW:
         note += ": few models, so that one pair in another order changes much"
     if users < USUAL:
         note += f"; {users} simulators, where {USUAL} are the least to call an order robust"
+    if left_out:
+        note += f". Left out: {', '.join(f'{model} ({why})' for model, why in left_out.items())}"
     return note + "."
 
 

@@ -124,8 +124,8 @@ def openings_of(
 def untaught(galleries: Mapping[str, Gallery], taught: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     """The images of each gallery that may be wanted: all but those that training looked for, (category, image).
 
-    Where train and test share a gallery, a model may have learned from an image what it is asked to find. A gallery
-    that was taught as a whole stays as it is.
+    Where train and test share a gallery, a model may have learned from an image what it is asked to find. Of a gallery
+    that was taught as a whole every image may be wanted: the length tells.
     """
     known = set(taught)
     found = {}

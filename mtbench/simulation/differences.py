@@ -36,11 +36,12 @@ def percentiles(folder: Path, record: Mapping[str, Any]) -> tuple[Floats, list[s
     return values, targets
 
 
-def differences(pairs: Sequence[tuple[Floats, Floats]], targets: Sequence[str]) -> list[dict[str, float]]:
+def differences(pairs: Sequence[tuple[Floats, Floats]], targets: Sequence[str]) -> list[dict[str, Any]]:
     """The first less the second: mean ``gain``, its 95% ``interval``, ``p``, and ``p_holm`` over all pairs.
 
     The interval is a bootstrap over targets and seeds, p that of a randomisation test by targets (see
-    `mtbench.evaluation.comparison`).
+    `mtbench.evaluation.comparison`), which holds the seeds fixed. Of one target there is no interval: None
+    for both ends.
 
     Args:
         pairs: values of each dialogue by seed, (n, s). Seeds of a pair are matched where both have as many.
@@ -58,7 +59,7 @@ def differences(pairs: Sequence[tuple[Floats, Floats]], targets: Sequence[str]) 
     found = []
     for number, (gain, p, adjusted) in enumerate(zip(gains, test.p.tolist(), holm(test.p).tolist(), strict=True)):
         drawn = over_seeds(resample(gain, targets).drawn, seed=number)
-        interval = np.quantile(drawn, [0.025, 0.975]).tolist()
+        interval = np.quantile(drawn, [0.025, 0.975]).tolist() if len(set(targets)) > 1 else [None, None]
         found.append({"gain": float(gain.mean()), "interval": interval, "p": p, "p_holm": adjusted})
     return found
 

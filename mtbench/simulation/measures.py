@@ -54,7 +54,10 @@ def _kept(now: Floats, targets: npt.NDArray[np.object_]) -> Floats:
 
 
 def summary(dialogues: Dialogues, *, seed: int = 0) -> dict[str, Any]:
-    """Rows by turn with 95% intervals over targets, and what holds of whole dialogues. Plain JSON."""
+    """Rows by turn with 95% intervals over targets, and what holds of whole dialogues. Plain JSON.
+
+    Targets are those of the first wish. Where all dialogues have one, there are no intervals: None for both ends.
+    """
     values = by_turn(dialogues)
     n, turns = dialogues.greater.shape
     # Two dialogues with one target are no independent evidence of how hard it is to find.
@@ -65,17 +68,20 @@ def summary(dialogues: Dialogues, *, seed: int = 0) -> dict[str, Any]:
     rows: list[dict[str, Any]] = [
         {"turn": turn + 1, "n": n, "talking": int((dialogues.lengths > turn).sum())} for turn in range(turns)
     ]
-    *about, found = zip(drawn.estimate.tolist(), drawn.low.tolist(), drawn.high.tolist(), strict=True)
-    for (name, turn), (mean, low, high) in zip(names, about, strict=True):
-        rows[turn] |= {name: mean, f"{name} interval": [low, high]}
+    intervals: list[list[float | None]] = np.column_stack([drawn.low, drawn.high]).tolist()
+    if drawn.n_clusters < 2:  # one target, however often it was looked for, says nothing of others
+        intervals = [[None, None]] * len(intervals)
+    *means, found = drawn.estimate.tolist()
+    for (name, turn), mean, interval in zip(names, means, intervals, strict=False):
+        rows[turn] |= {name: mean, f"{name} interval": interval}
     first = _first_success(values[f"hits@{SUCCESS}"], dialogues.targets)
     middle = float(np.quantile(first, 0.5, method="higher"))
     return {
         "n": n,
         "clusters": drawn.n_clusters,
         "rows": rows,
-        "found": found[0],
-        "found interval": list(found[1:]),
+        "found": found,
+        "found interval": intervals[-1],
         "turns_to_success": {
             "within": SUCCESS,
             "median": middle if middle <= turns else None,

@@ -50,12 +50,13 @@ def draw(records: Sequence[Record], path: Path) -> None:
             axes.set_xlabel("turn")
             axes.set_title(_short(some[0]) if len(plots) > 1 else "Rank percentile of the target after each turn, %")
             axes.grid(axis="y")
+            axes.axhline(50, color="#666666", linewidth=0.8, linestyle=":")  # chance
             axes.tick_params(length=0)
         low, high = zip(*(axes.get_ylim() for axes in every), strict=True)
         for axes in every:  # else a small difference in one plot would look like a large one in another
             axes.set_ylim(min(low), max(high))
         figure.suptitle(
-            f"{first['benchmark']}, {first['split']}: {_counted(records)}; bands: 95% intervals over targets"
+            f"{first['benchmark']}, {first['split']}: {_counted(records)}; bands: 95% intervals; dotted: chance"
             + ("; rank percentile of the target, %" if len(plots) > 1 else ""),
             **{"x": 0.01, "ha": "left", "fontsize": 9, "color": "#666666"},
         )
@@ -78,12 +79,14 @@ def _short(name: str) -> str:
 
 def _line(axes: Axes, record: Record, name: str, number: int) -> None:
     turns = [row["turn"] for row in record["rows"]]
-    low, high = ([100 * row["percentile interval"][end] for row in record["rows"]] for end in (0, 1))
     colour = PALETTE[number % len(PALETTE)]
     marker, dashes = MARKERS[number % len(MARKERS)], DASHES[number // len(PALETTE) % len(DASHES)]
     means = [100 * row["percentile"] for row in record["rows"]]
     axes.plot(turns, means, color=colour, label=name, marker=marker, linestyle=dashes)
-    axes.fill_between(turns, low, high, color=colour, alpha=0.15, linewidth=0)
+    bands = [row["percentile interval"] for row in record["rows"]]
+    if None not in bands[0]:
+        low, high = ([100 * band[end] for band in bands] for end in (0, 1))
+        axes.fill_between(turns, low, high, color=colour, alpha=0.15, linewidth=0)
 
 
 def _counted(records: Sequence[Record]) -> str:

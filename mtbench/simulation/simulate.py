@@ -25,9 +25,9 @@ from mtbench.core.files import atomic_folder, json_sha256, write_json
 from mtbench.core.registry import SIMULATORS
 from mtbench.core.source import blame, source_sha256
 from mtbench.data.benchmark import Benchmark
-from mtbench.evaluation.inputs import DEFAULT_FEATURES, features_keys, features_of, known_by, option_files, words_of
-from mtbench.evaluation.ready import catalogue_of, made_ready, opened
-from mtbench.evaluation.record import Phases, environment, plain
+from mtbench.evaluation.inputs import DEFAULT_FEATURES, features_keys, known_by, option_files, words_of
+from mtbench.evaluation.ready import catalogue_of_user, features_of_user, made_ready, opened
+from mtbench.evaluation.record import environment, plain
 from mtbench.evaluation.system import System
 from mtbench.simulation.dialogue import Dialogues, Manner, converse, openings_of, untaught
 from mtbench.simulation.measures import by_turn, summary
@@ -117,6 +117,9 @@ def simulate(
     )
     taken = [(t.category, turn.target) for t in benchmark.transactions("train") for turn in t.turns]
     wanted = untaught(system.galleries, taken if settings.split != "train" else ())
+    taught_whole = [
+        name for name, g in system.galleries.items() if {(name, image) for image in g.image_ids} <= {*taken}
+    ]
     openings = openings_of(system.galleries, settings.dialogues, settings.manner.seed, wanted=wanted)
     with blame(asked.plugin):
         found = converse(
@@ -134,6 +137,7 @@ def simulate(
             name: {"images": len(g), "sha256": g.sha256, "wanted": len(wanted[name])}
             for name, g in system.galleries.items()
         },
+        "taught_whole": taught_whole if settings.split != "train" else [],
         "chosen": system.chosen,
         "learned": speaker.learned,
         **summary(found, seed=settings.manner.seed),
@@ -164,7 +168,7 @@ def identity(asked: System, benchmark: Benchmark, settings: SimulateSettings) ->
 def _identity_of(simulator: str, benchmark: Benchmark) -> dict[str, Any]:
     """What a user is known by."""
     name, options = parted(simulator)
-    features = _features_of(user_of(simulator)) or DEFAULT_FEATURES
+    features = features_of_user(user_of(simulator)) or DEFAULT_FEATURES
     return {
         "name": name,
         "options": options,
@@ -183,20 +187,11 @@ def talker(benchmark: Benchmark, settings: SimulateSettings, *, progress: bool =
         MtbenchError: no such simulator, options that it does not take, or a benchmark that it cannot learn from.
     """
     user = user_of(settings.simulator)
-    words, stored = words_of(benchmark, None), _features_of(user)
-    catalogue = catalogue_of(
-        benchmark, words, lambda: features_of(benchmark, stored, words, Phases(), progress=progress)
-    )
-    world = world_of(benchmark, catalogue, split=settings.split)
+    world = world_of(benchmark, catalogue_of_user(benchmark, user, progress=progress), split=settings.split)
     learned = plain(taught(user, world, keeps=benchmark.path / "simulators"), "`learn`")
     if getattr(user, "judged", False):
         learned = {**learned, **judge(user, world)}
     return Talker(user, world, learned)
-
-
-def _features_of(user: Simulator) -> str | None:
-    """The stored features that a user looks at."""
-    return getattr(user, "features", "") or None
 
 
 def folder_of(out: Path, record: Mapping[str, Any]) -> Path:

@@ -38,13 +38,20 @@ def judge(simulator: Simulator, world: World) -> dict[str, Any]:
 
 def measured(simulator: Simulator, world: World) -> dict[str, Any]:
     """BLEU-4 and ROUGE-L against what annotators said of dev pairs, and the rank percentile of the target by the words
-    alone (BM25 over what stands for the images, no reference image; chance is 0.5). Empty without a dev part.
+    alone (BM25 over what stands for the images, no reference image; chance is 0.5), beside that of what annotators
+    said: a user whose words find more than those of people is easier to serve than people. Empty without a dev part.
     """
     turns = [turn for turn in world.dev_turns if turn[1].feedback][:MOST]
     if not turns:
         return {}
     said = simulator.say([Situation(c, t.target, t.reference, seed=k) for k, (c, t) in enumerate(turns)], world)
-    return {"n": len(turns), **_like_people(said, [t.feedback for _, t in turns]), **_finds(said, turns, world)}
+    people = [" ".join(world.joiner.join(t.feedback).split()) for _, t in turns]
+    return {
+        "n": len(turns),
+        **_like_people(said, [t.feedback for _, t in turns]),
+        **_finds(said, turns, world),
+        **{f"{name} of people": value for name, value in _finds(people, turns, world).items()},
+    }
 
 
 def _like_people(said: Sequence[str], people: Sequence[Sequence[str]]) -> dict[str, float]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from mtbench.core.errors import MtbenchError, unknown
 from mtbench.core.files import check_folder, json_sha256
@@ -15,15 +15,18 @@ from mtbench.core.registry import MODELS
 from mtbench.core.source import blame, library_sha256, source_sha256
 from mtbench.core.types import Transaction
 from mtbench.data.benchmark import Benchmark
+from mtbench.evaluation.inputs import DEFAULT_FEATURES, features_keys
 from mtbench.evaluation.ranker import fold_of
-from mtbench.evaluation.ready import fold, galleries_of
+from mtbench.evaluation.ready import catalogue_of_user, features_of_user, fold, galleries_of
 from mtbench.evaluation.record import Phases, environment, plain
 from mtbench.evaluation.system import NOT_OF_THE_MODEL
 from mtbench.features.needs import need
 from mtbench.models.checkpoint import is_checkpoint, read_record, whole_record, write_checkpoint
+from mtbench.models.protocol import Catalogue
 from mtbench.training.inherited import below_of, inputs_of, leak_with
 from mtbench.training.leak import Policy, allowed
 from mtbench.training.pairs import Pairs
+from mtbench.users.protocol import Simulator
 
 if TYPE_CHECKING:
     from mtbench.models.learning.learned import Learned
@@ -58,6 +61,23 @@ class TrainSettings:
     leaks: Policy = "refuse"
     clean: str = "edge"
     pairs: Pairs = field(default_factory=Pairs)
+
+
+@runtime_checkable
+class Talking(Protocol):
+    """A model that learns from talking with a user.
+
+    Attributes:
+        user: who.
+        keeps: a folder for what the user learns.
+        around: what the user may look up.
+    """
+
+    keeps: Path | None
+    around: Catalogue | None
+
+    @property
+    def user(self) -> Simulator: ...
 
 
 @dataclass(frozen=True)
@@ -115,8 +135,11 @@ def train(
     leak = leak_with(learned_from.leak, records.values())
     options = {k: v for k, v in options_of(model).items() if k not in (*NOT_OF_THE_MODEL, *below)}
     plain_options = plain(options, "the options")
-    if hasattr(model, "keeps"):  # what its user learns is learned once
-        model.keeps = benchmark.path / "simulators"
+    user: dict[str, Any] = {}
+    if isinstance(model, Talking):  # it learns from talking, with the user that `mtbench simulate` would give it
+        model.keeps = benchmark.path / "simulators"  # what the user learns is learned once
+        model.around = catalogue_of_user(benchmark, model.user, progress=progress)
+        user = {"user_features": features_keys(benchmark, features_of_user(model.user) or DEFAULT_FEATURES)}
     loop = model.trainer()
     known_by = {
         **{"model": name, "source_sha256": source_sha256(plugin), "options": plain_options, "preset": settings.preset},
@@ -136,6 +159,7 @@ def train(
         },
         "library_sha256": library_sha256(*LEARNS_WITH),
         **model.depends_on(),
+        **user,
     }
     key = json_sha256(known_by)
     path = out / f"{name}-seed{settings.seed}-{key[:8]}"

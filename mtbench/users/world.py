@@ -15,7 +15,7 @@ def training_world(train: Fold, dev: Fold, catalogue: Catalogue, *, galleries: M
     Args:
         train: the training part.
         dev: what a user who learns may choose on; only said of images, as that of a `World`.
-        catalogue: of the model; what users look up in theirs is not noted in it.
+        catalogue: what the user may look up, or the model: then what the user looks up is not noted.
         galleries: the candidates by category. Of other images, but for those that annotators spoke of in training, a
             user knows nothing.
     """

@@ -62,7 +62,7 @@ def self_critical(
     talk, hidden = Talk.of(openings), None
     baseline = percentile(*hold(net, stage, seen, talk, turns)).sum(1)
     gains, chances = [torch.zeros_like(baseline) for _ in range(2)]
-    going, hinges = np.arange(n), [baseline.new_zeros(1)]
+    going, hinges = np.arange(n), [baseline.new_zeros(0)]
     for turn in range(turns):
         at = stage.at(going)
         talk = talk.answer(stage)
@@ -85,7 +85,7 @@ def self_critical(
         if not len(live):
             break
         going, talk, hidden = going[live], talk.rows(live), hidden[stage.at(live)]
-    return reinforce(gains, baseline, chances) + supervise * torch.cat(hinges).mean()
+    return reinforce(gains, baseline, chances) + supervise * _mean(torch.cat(hinges))
 
 
 def sample(logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -135,7 +135,7 @@ def improved(
     """
     talk, going = Talk.of(openings), np.arange(len(openings))
     mine, theirs = None, None
-    turns, losses, beside = openings.others.shape[1], [], [seen.squares.new_zeros(1)]
+    turns, losses, beside = openings.others.shape[1], [], [seen.squares.new_zeros(0)]
     for turn in range(turns if supervise else turns - 1):
         talk = talk.answer(stage)
         states, mine = read(net, stage, talk, mine)
@@ -160,7 +160,7 @@ def improved(
             break
         at = stage.at(live)
         going, talk, mine, theirs = going[live], talk.rows(live), mine[at], theirs[at]
-    return torch.cat(losses).mean() + supervise * torch.cat(beside).mean()
+    return torch.cat(losses).mean() + supervise * _mean(torch.cat(beside))
 
 
 def look_ahead(
@@ -185,6 +185,11 @@ def _hinge(net: Network, stage: Stage, talk: Talk, others: Indices, states: Tens
     """The hinge of dialogues against other images (n, N), flat."""
     right, wrong = (net.image(stage.features[stage.at(columns)]) for columns in (talk.targets, others))
     return hinge(states, right, wrong, margin).flatten()
+
+
+def _mean(values: Tensor) -> Tensor:
+    """The mean; 0 of none."""
+    return values.sum() / max(len(values), 1)
 
 
 def _nearest(left: Tensor, talk: Talk, candidates: int) -> Tensor:

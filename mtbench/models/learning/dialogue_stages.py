@@ -85,6 +85,7 @@ def stages_of(
     catalogue: Catalogue,
     simulator: Simulator,
     *,
+    around: Catalogue | None = None,
     words: Sequence[str] | None = None,
     keeps: Path | None = None,
     device: str = "cpu",
@@ -93,8 +94,9 @@ def stages_of(
 
     Args:
         train, dev: the parts.
-        catalogue: vectors of the images.
+        catalogue: what the model may look up: vectors of the images.
         simulator: who talks.
+        around: what the user may look up; None for the same.
         words: that have a token; None for those of the training texts and of what the user says here.
         keeps: a folder for what the user learns.
         device: where the vectors go.
@@ -103,7 +105,8 @@ def stages_of(
         MtbenchError: no gallery of the train part has two images, or the user cannot speak here.
     """
     mine, theirs = parts_of(train, dev)
-    world = training_world(train, dev, catalogue, galleries=mine)
+    around = around or catalogue
+    world = training_world(train, dev, around, galleries=mine)
     taught(simulator, world, keeps=keeps)
     plain = Vocabulary(())
     own = _stages(mine, catalogue, simulator, world, plain, device)
@@ -113,7 +116,7 @@ def stages_of(
         written = [text for history in train.histories for text in history.feedback]
         words = Vocabulary.of([*written, *_heard(own)]).words
     known = Vocabulary(words)
-    there = training_world(train, dev, catalogue, galleries=theirs)
+    there = training_world(train, dev, around, galleries=theirs)
     return Stages(
         tuple(_stages(mine, catalogue, simulator, world, known, device)),
         tuple(_stages(theirs, catalogue, simulator, there, known, device)),
