@@ -78,7 +78,7 @@ class Dialogues:
                 faults.add(flag, session.transaction_id)
         lengths = sorted(Counter(len(session.turns) for session in sessions).items())
         counts = ", ".join(f"{count:,} of {turns}" for turns, count in lengths)
-        notes.append(f"Turns: {counts}; 2 to 4 are kept unless --min-turns and --max-turns say otherwise.")
+        notes.append(f"Turns: {counts}. --min-turns and --max-turns say which of them are kept.")
         return RawDataset(sessions=sessions, session_splits=splits, image_lists=lists, faults=faults, notes=notes)
 
 

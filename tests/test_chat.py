@@ -147,7 +147,8 @@ def test_a_person_says_five_turns_and_saves_them(chromium: Any, chat: Served) ->
         follow(tab, "text=Save dialogue")
         row = json.loads(chat.saved_to.read_text().splitlines()[-1])
     assert len(chat.saved_to.read_text().splitlines()) == 1
-    assert list(row) == ["category", "id", "split", "target", "turns"]
+    assert list(row) == [*("benchmark", "category", "edited", "id", "models", "revision", "split", "target", "turns")]
+    assert (row["models"][0]["model"], row["edited"]) == ("bm25", False)
     assert (row["category"], row["split"], row["target"]) == ("dress", "test", "dress 07")
     assert [turn["feedback"] for turn in row["turns"]] == [
         *(["is red"], ["is blue"], ["is green"], ["is black"], ["with 7 buttons"])
@@ -212,6 +213,24 @@ def test_a_first_and_a_wanted_image_are_searched_for_and_the_rank_is_shown(chrom
         ranks = tab.locator(".turn .places").all_inner_texts()
         assert ranks[0].startswith("rank ") and ranks[1] == "rank 1"
         assert "rank 1" in tab.locator(".answer [role=status]").inner_text()
+
+
+def test_who_talks_on_after_the_find_is_led_back_to_it_before_saving(chromium: Any, chat: Served) -> None:
+    with visit(chromium, chat) as tab:
+        say(tab, "with buttons")
+        image = tab.locator(".result .link[name=image]").nth(2).get_attribute("value")
+        tab.click(f'.link[value="{image}"]')
+        tab.wait_for_selector(".result.is-target")
+        tab.click(".result.is-target .pic")
+        tab.wait_for_selector(".result.is-target.is-now")
+        say(tab, "and more of them")
+        assert "You had found it after turn 1, and talked on." in tab.locator("#goal").inner_text()
+        assert tab.get_by_role("button", name="Save dialogue").count() == 0
+        tab.get_by_role("button", name="Go back to where it was found").click()
+        tab.wait_for_selector("text=Save dialogue")
+        assert said(tab) == ["with buttons"] and tab.input_value("#text") == "and more of them"
+        tab.get_by_role("button", name="Save dialogue").click()
+        tab.wait_for_selector(".saved")
 
 
 def test_two_browsers_at_once_keep_to_themselves(chromium: Any, chat: Served) -> None:
@@ -484,6 +503,39 @@ def test_many_save_at_once_and_each_line_is_whole(tmp_path: Path, home: Path) ->
     assert (tmp_path / "dialogues.cut.txt").read_text() == '{"id": "cut sho\n'  # aside, so that the rest can be read
     assert len(rows) == len({row["id"] for row in rows}) == 8
     assert rows[0]["turns"] == [{"reference": "a", "feedback": ["é 👠"]}]
+
+
+def test_a_dialogue_that_went_on_after_the_find_is_saved_only_without_what_came_after(
+    tmp_path: Path, home: Path
+) -> None:
+    saver = saver_in(tmp_path, home)
+    talked_on = Dialogue("shoes", target="t").say("a", "in red").say("t", "and with laces").say("b", "no")
+    assert talked_on.found == 1
+    with pytest.raises(MtbenchError, match="found it before turn 2"):
+        saver.save(talked_on)
+    begun_with = Dialogue("shoes", target="t").say("t", "in red")
+    with pytest.raises(MtbenchError, match="began with the image"):
+        saver.save(begun_with)
+    assert not saver.path.exists()
+    saver.save(talked_on.back(2))
+    assert [turn["reference"] for turn in json.loads(saver.path.read_text())["turns"]] == ["a"]
+
+
+def test_a_saved_dialogue_says_who_answered_and_whether_turns_were_moved(tmp_path: Path, home: Path) -> None:
+    made = load(home / "words")
+    models = [{"model": "bm25", "options": {}, "source_sha256": "0"}]
+    saver = Saver(tmp_path, made, {"dress": made.gallery("test", "dress")}, models=models)
+    two = Dialogue("shoes", target="t").say("a", "in red").say("b", "with laces")
+    for dialogue, edited in (
+        (two, False),
+        (two.move(2, -1), True),
+        (two.drop(1), True),
+        (two.move(2, -1).back(1), False),
+    ):
+        assert dialogue.edited is edited
+    saver.save(two.drop(1))
+    row = json.loads(saver.path.read_text())
+    assert (row["edited"], row["revision"], row["models"]) == (True, made.revision, models)
 
 
 def test_one_dialogue_saved_by_two_clicks_at_once_is_one_line(tmp_path: Path, home: Path) -> None:

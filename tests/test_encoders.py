@@ -118,7 +118,7 @@ def test_tfidf_says_what_is_wrong_with_its_options_and_with_no_words() -> None:
         build_encoder("mtbench.features.tfidf:TfIdf", {"text": "captions"})
     with pytest.raises(MtbenchError, match="dims must be at least 1"):
         build_encoder("mtbench.features.tfidf:TfIdf", {"dims": "0"})
-    with pytest.raises(MtbenchError, match="no words to learn from"):
+    with pytest.raises(MtbenchError, match="no words to learn vectors from"):
         TfIdf().fit([dress("a")], ["?"])
     with pytest.raises(MtbenchError, match="call fit first"):
         TfIdf().encode_texts(["red"])

@@ -43,6 +43,7 @@ class Dialogue:
         target: the image that is wanted, once the person said which.
         draft: text to begin the next turn with.
         saved: the name under which just this dialogue was saved.
+        edited: whether turns were dropped or moved: no system ever answered them in this order.
         problem: why the last step could not be done.
         at: the part of the page that the last step was about; empty for the words that come next.
         id: the same from the first moment on, whatever was said, taken back or said instead.
@@ -54,6 +55,7 @@ class Dialogue:
     target: str | None = None
     draft: str = ""
     saved: str = ""
+    edited: bool = False
     problem: str = ""
     at: str = field(default="", compare=False)
     id: str = field(default_factory=lambda: secrets.token_hex(6), compare=False)
@@ -62,6 +64,11 @@ class Dialogue:
     def history(self) -> History:
         """What a model sees: never the target."""
         return History(self.category, tuple(t.image for t in self.turns), tuple(t.text for t in self.turns))
+
+    @property
+    def found(self) -> int | None:
+        """After how many turns the wanted image lay on the table and was spoken of; None if it never did."""
+        return next((n for n, turn in enumerate(self.turns) if turn.image == self.target), None)
 
     def say(self, image: str, text: str) -> Dialogue:
         """One more turn. Then the best image that is found lies on the table.
@@ -88,19 +95,20 @@ class Dialogue:
         """Forget one turn; turns count from 1."""
         at = self._at(turn)
         left = self.turns[:at] + self.turns[at + 1 :]
-        return self._next(turns=left, now=None if left else self.turns[at].image)
+        return self._next(turns=left, now=None if left else self.turns[at].image, edited=bool(left))
 
     def move(self, turn: int, by: int) -> Dialogue:
         """Say a turn earlier (-1) or later (1)."""
         at, to = self._at(turn), self._at(turn + by)
         turns = [*self.turns[:at], *self.turns[at + 1 :]]
         turns.insert(to, self.turns[at])
-        return self._next(turns=tuple(turns), now=None)
+        return self._next(turns=tuple(turns), now=None, edited=True)
 
     def back(self, turn: int) -> Dialogue:
         """The moment before a turn was said: its image on the table, its words in the box."""
         at = self._at(turn)
-        return self._next(turns=self.turns[:at], now=self.turns[at].image, draft=self.turns[at].text)
+        left, now = self.turns[:at], self.turns[at]
+        return self._next(turns=left, now=now.image, draft=now.text, edited=self.edited and bool(left))
 
     def aim(self, target: str | None) -> Dialogue:
         """This is the image that is wanted; None for no longer."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -45,18 +46,26 @@ class Saver:
         benchmark: whose images are talked about.
         galleries: by category, those that are searched.
         split: the part of the benchmark that they are of.
+        models: what each system is known by, for the lines.
 
     Raises:
         MtbenchError: the folder has dialogues about other images.
     """
 
     def __init__(
-        self, folder: Path, benchmark: Benchmark, galleries: Mapping[str, Gallery], *, split: str = "test"
+        self,
+        folder: Path,
+        benchmark: Benchmark,
+        galleries: Mapping[str, Gallery],
+        *,
+        split: str = "test",
+        models: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self.path = folder / FILE
         self.benchmark = benchmark
         self.galleries = galleries
         self.split = split
+        self.models = models
         # By first name, what was saved under which: by this server, no other one has the same dialogue
         self._known: dict[str, dict[str, Dialogue]] = {}
         self._check_images()
@@ -90,6 +99,13 @@ class Saver:
             raise MtbenchError("There is nothing to save yet: say something first.")
         if dialogue.target is None:
             raise MtbenchError("Which image did you look for? Mark it with “This is it”, then save.")
+        if dialogue.found is not None:
+            raise MtbenchError(
+                f"You had found it before turn {dialogue.found + 1}, and nobody looks for what they see. Go back to "
+                "that turn, then save."
+                if dialogue.found
+                else "You began with the image that you look for. Drop turn 1, or look for another one."
+            )
         history = dialogue.history
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +115,13 @@ class Saver:
                 row = line_of(
                     name, dialogue.category, history.references, history.feedback, dialogue.target, split=self.split
                 )
-                line = json.dumps(row, ensure_ascii=False, sort_keys=True).encode() + b"\n"
+                about = {
+                    "benchmark": self.benchmark.name,
+                    "revision": self.benchmark.revision,
+                    "models": self.models,
+                    "edited": dialogue.edited,
+                }
+                line = json.dumps({**about, **row}, ensure_ascii=False, sort_keys=True).encode() + b"\n"
                 self._check_images()
                 if not self._known:
                     write_searched(self.path.parent, self.galleries, self.benchmark.images)

@@ -105,7 +105,11 @@ def _prepare(settings: ChatSettings, listening: socket, *, progress: bool) -> Se
         )
         for model in models
     ]
-    saver = Saver(settings.out, benchmark, systems[0].galleries, split=settings.split)
+    known = [
+        {"model": one.asked.name, "options": one.asked.shown_options, "source_sha256": one.asked.source_sha256}
+        for one in systems
+    ]
+    saver = Saver(settings.out, benchmark, systems[0].galleries, split=settings.split, models=known)
     names = [short(system.asked.name) for system in systems]
     twice = len(set(names)) < len(names)
     answerers = [Answerer(s, f"{names[n - 1]} ({n})" if twice else "") for n, s in enumerate(systems, 1)]

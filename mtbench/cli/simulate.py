@@ -71,7 +71,8 @@ def simulate(
 ) -> None:
     """Let models show images to simulated users, and see how many turns they need to find what is wanted.
 
-    All models meet the same users: the same targets, the same first images. MODEL is a registered name, your own class
+    All models meet the same users: the same targets, the same first images; the first MODEL is the one that the others
+    are tested against. A MODEL is a registered name, your own class
     (path/to/file.py:Class) or a checkpoint that `mtbench train` made.
     """
     from mtbench.data.benchmark import load

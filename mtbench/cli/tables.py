@@ -38,7 +38,9 @@ def build_report(manifest: Mapping[str, Any], out: Path) -> str:
     lines += [f"note: {note}" for note in manifest["notes"]]
     for split, facts in manifest["statistics"]["splits"].items():
         if not facts["transactions"]:
-            lines.append(f"note: {split} is empty; other shares or another --split-seed may fill it.")
+            drawn = manifest["split"]["policy"] != "official"
+            hint = "other shares or another --split-seed may fill it" if drawn else "the raw files name nothing for it"
+            lines.append(f"note: {split} is empty; {hint}.")
     for proxy, facts in manifest["proxies"].items():
         lines.append(f"{proxy}: for {facts['coverage']:.1%} of the images")
     if not manifest["proxies"]:
@@ -104,8 +106,11 @@ def training_table(trained: Sequence[tuple[Path, Mapping[str, Any]]], benchmark:
         lines.append(f"LEAK: {_leaked(leak)}. Every result of these checkpoints says so.")
     early = dict.fromkeys(line for _, record in trained for line in _stopped_early(record["below"]))
     lines += [f"Below it {line}" for line in early]
-    evaluate = ["mtbench", "evaluate", *(str(path) for path, _ in trained), "--benchmark", str(benchmark)]
-    return "\n".join([*lines, "", f"Evaluate: {shlex.join(evaluate)}"])
+    on = [*(str(path) for path, _ in trained), "--benchmark", str(benchmark)]
+    lines += ["", f"Evaluate: {shlex.join(['mtbench', 'evaluate', *on])}"]
+    if "user_features" in first:  # it learned from talking
+        lines.append(f"Talk: {shlex.join(['mtbench', 'simulate', *on, '--simulator', first['options']['simulator']])}")
+    return "\n".join(lines)
 
 
 def _chosen_by(records: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -75,7 +75,9 @@ class TfIdf:
         try:
             counts = words.fit_transform(documents)
         except ValueError as error:
-            raise MtbenchError(f"the training split has no words to learn from: {error}") from error
+            raise MtbenchError(
+                "the train part has no words to learn vectors from. What needs no vectors, such as bm25, can do without"
+            ) from error
         rank = min(self.dims, *counts.shape)
         _, strengths, axes = randomized_svd(counts.astype(np.float64), n_components=rank, n_iter=4, random_state=0)
         # Axes without strength point anywhere: they differ between machines and say nothing.

@@ -257,7 +257,7 @@ def _is_over(recipe: Recipe, at: Progress) -> bool:
 
 
 def _told(epoch: Mapping[str, float]) -> str:
-    dev = f", dev R@5 {100 * epoch['R@5']:.1f}" if "R@5" in epoch else ""
+    dev = f", dev {100 * epoch[CHOSEN_BY]:.1f}" if CHOSEN_BY in epoch else ""
     return f"loss {epoch['loss']:.3f}{dev}"
 
 
