@@ -49,7 +49,7 @@ class Talks:
         """Means over seeds after each turn, 95% intervals over targets and seeds."""
         n, turns, seeds = self.values.shape
         drawn = resample(self.values.reshape(n, -1), self.targets).drawn.reshape(-1, turns, seeds)
-        varied = [over_seeds(drawn[:, turn]) for turn in range(turns)]
+        varied = [over_seeds(drawn[:, turn], seed=[0, 1]) for turn in range(turns)]  # other draws than those of targets
         low, high = np.quantile(varied, [0.025, 0.975], axis=1)
         return {
             **{"user": self.user, "model": self.model, "seeds": seeds, "n": n},

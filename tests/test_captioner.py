@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,17 @@ def test_what_was_learned_once_is_not_learned_again(tmp_path: Path, monkeypatch:
     assert first.say(asked, world()) == second.say(asked, world())
 
 
+def test_the_best_epoch_is_the_best_on_dev_whatever_it_is_on_train() -> None:
+    spoken = world(40)
+    # Of words that nobody said in train nothing is left: whoever has learned to speak is worse at saying nothing.
+    mute = [(category, replace(turn, feedback=("zzz",))) for category, turn in spoken.dev_turns]
+    best = []
+    for dev in (spoken.dev_turns, mute):
+        captioner = Captioner(epochs=2, width=24, batch=16, rate=0.02, discriminative=0)
+        best.append(captioner.learn(replace(spoken, dev_turns=dev))["best_epoch"])
+    assert best == [2, 0]
+
+
 def test_a_discriminative_caption_is_said_beside_an_image_that_is_unlike() -> None:
     captioner = Captioner(discriminative=1)
     made = captioner._discriminative(world(captions=True), [(t.reference, t.target, "x") for _, t in world().turns])
@@ -164,6 +176,17 @@ def test_words_that_say_nothing_find_their_target_by_chance() -> None:
     found = judge(Silent(), world())
     assert found["percentile by words"] == pytest.approx(0.5)
     assert found["BLEU-4"] == pytest.approx(0)
+
+
+def test_words_are_to_find_their_target_among_the_targets_of_dev_and_not_among_references() -> None:
+    looks = {"one": "a blue boot", "two": "a green boot", "three": "a red boot", "before": "a blue and green shoe"}
+    images = {name: Image(name, "shoes", caption) for name, caption in looks.items()}
+    spoken = [("one", "is blue"), ("two", "is green"), ("three", "is green")]
+    turns = [("shoes", Turn("before", (text,), target)) for target, text in spoken]
+    found = judge(Parrot(turns), World(images, Catalogue(images), (), turns))
+    # The first two are at rank 1 of 3. Before the third is the second, and beside it the first: rank 2 or 3.
+    assert found["percentile by words"] == pytest.approx((1 + 1 + 1 / 4) / 3)
+    assert found["percentile by words of people"] == found["percentile by words"]
 
 
 def test_without_turns_to_learn_from_it_says_so() -> None:

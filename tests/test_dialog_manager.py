@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ from mtbench.evaluation.record import Phases  # noqa: E402
 from mtbench.features.store import build_encoder, encode  # noqa: E402
 from mtbench.models.checkpoint import open_checkpoint  # noqa: E402
 from mtbench.models.dialog_manager import DialogManager  # noqa: E402
-from mtbench.models.learning import dialogue_losses  # noqa: E402
+from mtbench.models.learning import dialogue_losses, dialogue_stages  # noqa: E402
 from mtbench.models.learning.dialogue_losses import (  # noqa: E402
     hinge,
     improved,
@@ -39,7 +39,7 @@ from mtbench.models.learning.dialogue_losses import (  # noqa: E402
     self_critical,
     supervised,
 )
-from mtbench.models.learning.dialogue_stages import parts_of, registered, stages_of  # noqa: E402
+from mtbench.models.learning.dialogue_stages import Stages, parts_of, registered, stages_of  # noqa: E402
 from mtbench.models.learning.dialogues import Openings, Stage, Talk, draw, hold, percentile, standing  # noqa: E402
 from mtbench.models.learning.resume import Folder  # noqa: E402
 from mtbench.models.learning.trainer import Trainer  # noqa: E402
@@ -543,6 +543,21 @@ def test_all_dialogues_speak_in_one_call_and_one_that_found_is_silent() -> None:
     assert sizes[0].tolist() == [4.0, 3.0, 2.0]
 
 
+def test_what_a_user_draws_in_training_is_drawn_anew_at_every_turn() -> None:
+    _, stage, _ = toy([0.0, 1.0, 2.0, 5.0, 9.0], [0.0] * 5)
+    seeds = []
+
+    class Notes(Named):
+        def say(self, situations, world):
+            seeds.extend(one.seed for one in situations)
+            return super().say(situations, world)
+
+    talk = Talk(np.array([3, 4]), np.array([[0], [0]]), ((), ()), np.array([0, 1]))
+    for shown in (1, 2):
+        talk = talk.answer(replace(stage, simulator=Notes())).show(np.array([shown, shown]))
+    assert len(set(seeds)) == len(seeds) == 4
+
+
 def test_openings_are_drawn_evenly_and_differ_from_the_target() -> None:
     found = draw([4, 12], 8000, np.random.default_rng(0), batch=100, turns=2, others=3)
     assert len(found) == 80
@@ -576,6 +591,39 @@ def test_a_user_in_training_knows_training_images_alone() -> None:
     assert world.traits("a") == {"name": "a"}
     assert catalogue.proxy == "none"  # the model did not see what its user saw
     assert [turn.target for _, turn in world.turns] == ["b"]
+
+
+class Quotes:
+    """Says what an annotator said last in the training part, as far as it knows when it is asked."""
+
+    def say(self, situations, world):
+        return [world.turns[-1][1].feedback[0]] * len(situations)
+
+
+@pytest.mark.parametrize("user", [NearestPair, Quotes])
+def test_a_user_on_dev_says_what_was_said_in_train_also_of_a_pair_of_dev(user, catalogue) -> None:
+    def part(names, text):
+        gallery = {"dress": Gallery("x", "dress", "all", tuple(names))}
+        return Fold([History("dress", (names[0],), (text,))], [(names[1],)], gallery, dict, lambda: None)
+
+    (dev,) = stages_of(part("abc", "from train"), part("de", "from dev"), catalogue, user()).dev
+    assert dev.image_ids == ("d", "e")
+    talk = Talk(np.array([1]), np.array([[0]]), ((),), np.array([0])).answer(dev)  # d is shown and e is wanted
+    assert talk.said == (("from train",),)
+
+
+def test_the_dialogues_on_dev_are_the_same_in_every_process(monkeypatch) -> None:
+    net, stage, _ = toy([0.0, 1.0, 2.0, 5.0, 9.0], [0.0] * 5)
+    seeds = []
+
+    def watched(sizes, n, rng, **how):
+        seeds.append(rng.bit_generator.seed_seq.entropy)
+        return draw(sizes, n, rng, **how)
+
+    monkeypatch.setattr(dialogue_stages, "draw", watched)
+    Stages((), (stage, stage), ()).scores(net, 4, 1)
+    # 56 bits of the SHA-256 of "('dev', 0)" and "('dev', 1)"; Python's own hash is another in each process
+    assert seeds == [26255179206767198, 30500909638485078]
 
 
 def test_a_user_that_is_not_there_or_cannot_be_set_up_is_refused() -> None:
@@ -662,6 +710,42 @@ def test_the_image_encoder_is_frozen_while_a_policy_is_improved(parts, monkeypat
     model = DialogManager(**{**SHORT, "training": "mbpi", "epochs": 1})
     model.trainer().run(model.phases(*parts))
     assert torch.equal(model.net.image_encoder.weight, before["weight"])
+
+
+TWICE = {**SHORT, "epochs": 1, "improve_epochs": 2, "improve_batch": 8}
+"""Two epochs of two batches to improve a policy in."""
+
+
+def test_what_looks_ahead_is_the_model_as_it_was_when_the_epoch_began(parts, monkeypatch) -> None:
+    same = []
+
+    def watched(net, target, *arguments, **options):
+        both = zip(net.state_dict().values(), target.state_dict().values(), strict=True)
+        same.append(all(torch.equal(one, other) for one, other in both))
+        return improved(net, target, *arguments, **options)
+
+    monkeypatch.setattr("mtbench.models.dialog_manager.improved", watched)
+    model = DialogManager(**TWICE, training="mbpi")
+    model.trainer().run(model.phases(*parts))
+    assert same == [True, False, True, False]
+
+
+@pytest.mark.parametrize(("training", "loss"), [("rl", self_critical), ("mbpi", improved)])
+def test_the_statistics_of_texts_stay_as_they_are_while_a_policy_is_improved(
+    training, loss, parts, monkeypatch
+) -> None:
+    seen = []
+
+    def watched(net, *arguments, **options):
+        seen.append(net.text.batch_norm.running_var.clone())
+        found = loss(net, *arguments, **options)
+        seen.append(net.text.batch_norm.running_var.clone())
+        return found
+
+    monkeypatch.setattr(f"mtbench.models.dialog_manager.{loss.__name__}", watched)
+    model = DialogManager(**TWICE, training=training)
+    model.trainer().run(model.phases(*parts))
+    assert len(seen) == 8 and all(torch.equal(one, seen[0]) for one in seen)
 
 
 @pytest.mark.parametrize(("hinges", "supervise", "drawn"), [(3, 2.0, 3), (3, 0.0, 2), (1, 2.0, 2)])

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,13 @@ def test_all_models_meet_the_same_users() -> None:
     assert openings_of(ranker.galleries, 40, 6) != openings
 
 
+def test_what_a_user_draws_is_drawn_anew_at_every_turn() -> None:
+    names, user = [f"i{n:02}" for n in range(9)], Blunt()
+    openings = [Opening("x", "i00", "i08"), Opening("x", "i00", "i07")]
+    converse(ranker_of(names), openings, user, world_of(images_of(names)), Manner(turns=3))
+    assert len({one.seed for one in user.met}) == len(user.met) == 6
+
+
 def test_openings_are_spread_evenly_over_categories_and_never_begin_with_the_target() -> None:
     galleries = {name: Gallery("test", name, "split-list", tuple("abc")) for name in "xyz"}
     found = openings_of(galleries, 10, 0)
@@ -267,6 +275,15 @@ def test_a_hit_of_an_abandoned_wish_does_not_count() -> None:
     assert summary(again)["turns_to_success"]["median"] == 2  # when c was first among ten
 
 
+def test_a_hit_as_likely_as_not_is_no_success() -> None:
+    two = dialogues_of(["b", "b"], [9, 8])
+    tied = replace(two, equal=np.array([[2, 3]]))  # at rank 10 or 11, then at 9, 10 or 11
+    assert by_turn(tied)["hits@10"].tolist() == pytest.approx(np.array([[1 / 2, 2 / 3]]))
+    assert summary(tied)["turns_to_success"] == {"within": 10, "median": 2, "share": 1}
+    still = summary(replace(two, equal=np.array([[2, 4]])))  # half of 9, 10, 11 and 12
+    assert still["turns_to_success"] == {"within": 10, "median": None, "share": 0}
+
+
 def test_the_record_tells_how_many_talk_at_each_turn_and_how_sure_the_share_found_is() -> None:
     names = [f"i{n:02}" for n in range(12)]
     openings = [Opening("x", "i00", target) for target in ("i01", "i02", "i11")]  # shown after 1, 2, never
@@ -338,6 +355,17 @@ def test_dialogues_about_the_train_part_are_of_the_train_part(shoebox: Path, tmp
     assert {row["split"] for row in rows} == {"train"}
 
 
+def test_dialogues_of_two_seeds_can_be_put_into_one_benchmark(letters: Path, tmp_path: Path) -> None:
+    names = []
+    for seed in (0, 1):
+        settings = SimulateSettings(simulator="relevance", dialogues=8, manner=Manner(turns=2, seed=seed))
+        found = simulate("random", load(letters), tmp_path, settings)
+        rows = (folder_of(tmp_path, found) / "dialogues.jsonl").read_text().splitlines()
+        names.append({json.loads(row)["id"] for row in rows})
+    assert [len(some) for some in names] == [8, 8]
+    assert not names[0] & names[1]
+
+
 def test_a_simulation_is_another_after_features_or_files_changed(letters: Path, tmp_path: Path) -> None:
     weights = tmp_path / "weights"
     (tmp_path / "mine.py").write_text(
@@ -375,6 +403,13 @@ def test_a_simulation_is_another_after_features_or_files_changed(letters: Path, 
 
 
 # Users
+
+
+def test_a_user_knows_how_images_look_for_certain_and_not_which_ones_answer_a_dialogue(shoebox: Path) -> None:
+    benchmark = load(shoebox / "out")
+    known = talker(benchmark, SimulateSettings(simulator="attributes")).world.truth()
+    assert benchmark.truth is not None and benchmark.truth.dialogues
+    assert known == Truth(benchmark.truth.attributes, {})
 
 
 def test_wishes_are_what_differs() -> None:
@@ -463,6 +498,27 @@ def test_the_nearest_pair_is_replayed_and_of_equals_the_first(monkeypatch: pytes
         user.say([Situation("z", "t", "s")], world)
     with pytest.raises(MtbenchError, match="which has no turns"):
         NearestPair().learn(world_of(images_of("ab"), vectors))
+
+
+@pytest.mark.parametrize("at_once", [8192, 7, 1])
+def test_of_pairs_that_are_as_near_but_for_the_last_bits_the_first_is_replayed_in_blocks_of_any_size(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    vectors: dict[str, Any] = {}
+    for n in range(40):  # two images that look the same in each of three pairs; of the third the last bits differ
+        looks = rng.normal(size=(2, 301))
+        for copy, scale in (("a", 1), ("b", 1), ("c", 1 + 1e-5 * rng.normal(size=(2, 301)))):
+            vectors |= zip((f"r{n}{copy}", f"t{n}{copy}"), looks * scale, strict=True)
+    vectors |= {f"{side}{n}asked": vectors[f"{side}{n}c"] for n in range(40) for side in "rt"}
+    turns = [("x", Turn(f"r{n}{copy}", (f"{n}{copy}",), f"t{n}{copy}")) for copy in "abc" for n in range(40)]
+    world = world_of(images_of(list(vectors)), vectors, turns)
+    monkeypatch.setattr("mtbench.users.nearest_pair.PAIRS_AT_ONCE", at_once)
+    monkeypatch.setattr("mtbench.users.nearest_pair.SITUATIONS_AT_ONCE", at_once)
+    user = NearestPair()
+    user.learn(world)
+    asked = [Situation("x", f"t{n}asked", f"r{n}asked") for n in range(40)]
+    assert user.say(asked, world) == [f"{n}a" for n in range(40)]  # the cosine with a is 1 - 5e-11
 
 
 def test_relevance_compares_with_the_best_image_before() -> None:
@@ -600,6 +656,31 @@ def test_a_difference_is_paired_by_target_and_seed_and_tested_by_target() -> Non
     assert one["p"] == 0.5  # two clusters: both signs of the whole are as far off, of four
     assert other["gain"] == pytest.approx(0.0)  # seeds 0.7667 and 0.7667 against the one
     assert (one["p_holm"], other["p_holm"]) == (1.0, 1.0)
+
+
+def test_the_interval_of_a_difference_is_that_of_all_draws_of_targets_and_seeds() -> None:
+    gain = np.array([[0.6, 0.2], [0.3, 0.1], [0.0, 0.3], [-0.1, -0.3]])  # the first three look for the same
+    pair = gain + 0.5, np.full((4, 2), 0.5)
+    (found,) = differences([pair], ["a", "a", "a", "b"])
+    rows = {"a": [0, 1, 2], "b": [3]}
+    drawn = []
+    for targets in product("ab", repeat=2):
+        means = gain[[row for target in targets for row in rows[target]]].mean(axis=0)
+        for seeds in product((0, 1), repeat=2):  # two of two seeds: what is drawn varies by half of what it should
+            drawn.append(means.mean() + 2**0.5 * (means[list(seeds)].mean() - means.mean()))
+    assert len(drawn) == 16  # as likely each, so that the ends of 95% are the least and the most
+    assert found["interval"] == pytest.approx([min(drawn), max(drawn)])
+    assert found["gain"] == pytest.approx(gain.mean()) == pytest.approx(1.1 / 8)
+
+
+def test_the_p_of_a_difference_is_the_share_of_all_signs_of_targets_and_of_the_means_over_seeds() -> None:
+    gain = np.array([[0.6, 0.0], [0.3, 0.1], [0.2, -0.6], [0.1, 0.2], [0.4, -0.1]])
+    (found,) = differences([(gain + 0.5, np.full((5, 2), 0.5))], ["a", "a", "b", "c", "d"])
+    # Sums of means over seeds: a 0.5, b -0.2, c 0.15, d 0.15. Of their 16 signs as far from 0 as 0.6 are, both ways:
+    # those of 1.0; of 0.7 twice, c or d turned; of 0.6 itself.
+    sums = [abs(np.dot(signs, [0.5, -0.2, 0.15, 0.15])) for signs in product((1, -1), repeat=4)]
+    assert sum(one > 0.6 - 1e-9 for one in sums) == 8
+    assert found["p"] == 8 / 16  # with the first seed alone all gain, which is 2 of 16
 
 
 # The order of models over users

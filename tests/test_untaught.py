@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from tiny import CAPTIONS, TRANSACTIONS, write_tiny_benchmark
 
-from mtbench.core.types import Gallery, Protocol
+from mtbench.core.types import Gallery, Protocol, Transaction, Turn
 from mtbench.data.benchmark import Benchmark
 from mtbench.evaluation.inputs import features_of, words_of
 from mtbench.evaluation.ready import catalogue_of, fold
 from mtbench.evaluation.record import Phases
 from mtbench.models.protocol import Catalogue, Fold
 from mtbench.simulation.dialogue import Manner, openings_of, untaught
-from mtbench.simulation.simulate import SimulateSettings, folder_of, simulate
+from mtbench.simulation.simulate import SimulateSettings, folder_of, simulate, talker
+from mtbench.users.protocol import Situation
 from mtbench.users.world import training_world
 
 
@@ -77,3 +79,17 @@ def test_a_user_who_learns_hears_each_text_of_a_turn_apart(tmp_path: Path) -> No
     world = training_world(train, dev, catalogue, galleries={})
     assert [turn.feedback for _, turn in world.dev_turns] == [("is shorter",), ("has dots", "is green")]
     assert [turn for _, turn in world.turns] == list(TRANSACTIONS["train"][0].turns)
+
+
+def test_no_user_hears_learns_or_says_what_was_said_in_test(tmp_path: Path) -> None:
+    secret = "is a secret of test"
+    turns = (Turn("t1", (secret,), "t2"), Turn("t2", ("is plain", secret), "t3"))
+    hidden = {**TRANSACTIONS, "test": [Transaction("dress.test.0000", "dress", turns)]}
+    talks = talker(
+        write_tiny_benchmark(tmp_path / "tiny", transactions=hidden), SimulateSettings(simulator="nearest-pair")
+    )
+    for part, known in (("train", talks.world.turns), ("dev", talks.world.dev_turns)):
+        assert list(known) == [("dress", turn) for turn in TRANSACTIONS[part][0].turns]
+    assert talks.learned == {"pairs": {"dress": 2}}
+    asked = [Situation("dress", target, shown) for shown, target in permutations(("t1", "t2", "t3"), 2)]
+    assert set(talks.user.say(asked, talks.world)) <= {"is blue", "is longer"}  # also of the pairs of test themselves

@@ -20,7 +20,7 @@ from mtbench.core.options import construct
 from mtbench.core.registry import BUILDERS
 from mtbench.data.benchmark import Benchmark, load
 from mtbench.evaluation.ready import ready
-from mtbench.web.guard import check_host, names_of
+from mtbench.web.guard import check_host, hosts_of
 from mtbench.web.server import address, listen, server_on
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _prepare(settings: ChatSettings, listening: socket, *, progress: bool) -> Se
     twice = len(set(names)) < len(names)
     answerers = [Answerer(s, f"{names[n - 1]} ({n})" if twice else "") for n, s in enumerate(systems, 1)]
     problems = [f"{one.name}: {problem}" for one in answerers if (problem := one.warm_up())]
-    app = create_app(benchmark, answerers, saver, hosts=names_of(settings.host))
+    app = create_app(benchmark, answerers, saver, hosts=hosts_of(settings.host))
     n = sum(len(gallery) for gallery in systems[0].galleries.values())
     about = f"{' and '.join(a.name for a in answerers)} on {benchmark.name}, {n:,} images of {settings.split}"
     return Served(server_on(listening, app), about, saver.path, problems)

@@ -58,7 +58,7 @@ def differences(pairs: Sequence[tuple[Floats, Floats]], targets: Sequence[str]) 
     )
     found = []
     for number, (gain, p, adjusted) in enumerate(zip(gains, test.p.tolist(), holm(test.p).tolist(), strict=True)):
-        drawn = over_seeds(resample(gain, targets).drawn, seed=number)
+        drawn = over_seeds(resample(gain, targets).drawn, seed=[number, 1])  # other draws than those of targets
         interval = np.quantile(drawn, [0.025, 0.975]).tolist() if len(set(targets)) > 1 else [None, None]
         found.append({"gain": float(gain.mean()), "interval": interval, "p": p, "p_holm": adjusted})
     return found

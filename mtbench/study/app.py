@@ -58,10 +58,12 @@ class Pages:
 
     def __init__(self, store: Store, benchmark: Benchmark) -> None:
         self.store, self.design = store, store.design
-        self.cookie = f"study-{self.design.identity[:12]}"  # cookies are shared by all ports of a machine
+        salt = f"{self.design.identity}\t{self.design.secret}"
+        # Cookies are shared by all ports of a machine, and two files of one study have different people.
+        self.cookie = f"study-{hashlib.sha256(salt.encode()).hexdigest()[:12]}"
         self.joiner = benchmark.protocol.joiner
         self.dialogues = {t.transaction_id: t for t in benchmark.transactions(str(self.design.about["split"]))}
-        self.pictures = Pictures(benchmark, self.design.identity)
+        self.pictures = Pictures(benchmark, salt)
         for question in self.design.questions:
             references = [turn.reference for turn in self.dialogues[question.transaction_id].turns]
             self.pictures.name([*question.images, *references])
@@ -152,7 +154,7 @@ class Pages:
         given = {answer.question: answer.choice for answer in self.store.answers(who)}
         if choice not in allowed or (at not in given and number != _first(order, given)):
             return self._next(who, lost=True)
-        if at not in given and self.store.answer(who, at, allowed[choice], shown):
+        if at not in given and self.store.answer(who, at, allowed[choice]):
             return self._next(who)
         given = {answer.question: answer.choice for answer in self.store.answers(who)}
         if at not in given:  # whoever it is was removed in the meantime

@@ -71,7 +71,7 @@ def _places(found: Row) -> list[str]:
 
 def _pair(row: Row, *, balanced: bool) -> str:
     one, two = row["first"], row["second"]
-    wins, losses = row["transactions_first"], row["transactions_second"]
+    wins, losses = row["targets_first"], row["targets_second"]
     if not row["answers_first"] + row["answers_second"]:
         return f"Nobody has decided between {one} and {two} yet."
     decided = wins + losses

@@ -1,4 +1,5 @@
-"""The questions of a study, and who sees what where: all of it follows from the seed and a participant's number.
+"""The questions of a study, and who sees what where: it follows from the seed, a secret of the file of answers, and a
+participant's number.
 
 A question is a transaction and the images that some models put first. The place of each model turns with the question
 and the participant by a Latin square, so that each model stands in each place equally often: over the questions of
@@ -6,19 +7,22 @@ one participant, and over the participants of one question. That is so where eve
 participant gets a number that evens out what those who left have not answered, and `mtbench.study.report` counts what
 came of it.
 
->>> [places(turn, participant, 2) for participant in (0, 1) for turn in (0, 1)]
+>>> [arrangement(turn, participant, 2) for participant in (0, 1) for turn in (0, 1)]
 [(0, 1), (1, 0), (1, 0), (0, 1)]
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import count
 from typing import Any
 
 from mtbench.core.files import json_sha256
+from mtbench.evaluation.comparison.comparable import printable
 
 PAIRWISE, THREE_WAY = "pairwise", "three-way"
 WAYS = (PAIRWISE, THREE_WAY)
@@ -61,7 +65,8 @@ class Design:
         transactions: how many there are to draw from.
         counts: transactions whose first images are ``different``, and those left out by reason, summed over the pairs.
         tied: by name, on how many questions a second candidate had the same score as the first.
-        without_shown: whether images that the dialogue has shown are left out; in old files they are not.
+        secret: what orders are drawn with besides the seed, made with the file of answers: who knows seed and number
+            must not know which image is whose.
     """
 
     names: tuple[str, ...]
@@ -74,7 +79,7 @@ class Design:
     transactions: int
     counts: Mapping[str, int]
     tied: Mapping[str, int]
-    without_shown: bool = False
+    secret: str = ""
 
     @property
     def parts(self) -> dict[str, str]:
@@ -96,16 +101,25 @@ class Design:
     def order(self, participant: int) -> list[int]:
         """The questions in a participant's own order."""
 
-        def key(question: int) -> bytes:
-            return hashlib.sha256(f"{self.seed}\t{participant}\t{question}".encode()).digest()
-
-        return sorted(range(len(self.questions)), key=key)
+        return sorted(range(len(self.questions)), key=lambda question: self._drawn(participant, question))
 
     def shown(self, question: int, participant: int) -> tuple[int, ...]:
         """The models of a question from left to right, as places in its ``models``."""
-        models = self.questions[question].models
-        turn = sum(other.models == models for other in self.questions[:question])
-        return places(turn, participant, len(models))
+        return arrangement(self._turns[question], participant, len(self.questions[question].models))
+
+    @cached_property
+    def _turns(self) -> dict[int, int]:
+        """The number of each question among those of the same models, in an order that is drawn."""
+        turns: dict[int, int] = {}
+        so_far: Counter[tuple[int, ...]] = Counter()
+        for question in sorted(range(len(self.questions)), key=lambda question: self._drawn("turn", question)):
+            models = self.questions[question].models
+            turns[question] = so_far[models]
+            so_far[models] += 1
+        return turns
+
+    def _drawn(self, *of: object) -> bytes:
+        return hashlib.sha256("\t".join(map(str, (self.seed, self.secret, *of))).encode()).digest()
 
     def next_number(self, given: Mapping[int, int]) -> int:
         """The number of the next participant: the lowest free one whose order of places has the fewest answers.
@@ -135,13 +149,14 @@ class Design:
             **{
                 **found,
                 "questions": questions,
-                "names": tuple(found["names"]),
+                "names": tuple(printable(str(name)) for name in found["names"]),
+                "about": {key: printable(str(value)) for key, value in found["about"].items()},
                 "keys": tuple(found["keys"]),
             }
         )
 
 
-def places(turn: int, participant: int, candidates: int) -> tuple[int, ...]:
+def arrangement(turn: int, participant: int, candidates: int) -> tuple[int, ...]:
     """Which candidate stands in which place, for the ``turn``-th question of its kind."""
     rows = SQUARES[candidates]
     row = (turn + participant) % candidates

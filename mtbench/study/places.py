@@ -45,7 +45,7 @@ def stood(design: Design, answers: Sequence[Answer]) -> dict[str, Any]:
     return {"counts": counts, "balanced": all(max(row) - min(row) <= SLACK for row in counts)}
 
 
-def places(design: Design, answers: Sequence[Answer]) -> dict[str, Any]:
+def place_effect(design: Design, answers: Sequence[Answer]) -> dict[str, Any]:
     """Whether people go by the place: the chosen places against those where the chosen models happened to stand.
 
     A model that is liked and always stood on the left is no sign of it. So the orders that people saw are dealt out

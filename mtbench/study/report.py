@@ -3,12 +3,13 @@
 "Neither / cannot tell" is a choice: rates are shares of all answers, so that those of the models and of "neither" add
 up to 1 where all models are shown at once; of the *decided* answers it is left out. A test counts final targets and
 not answers: what participants say of all transactions that end in one target is one piece of evidence, for the model
-that more of them took (``transactions_first`` and ``transactions_second`` count those targets). Who leaves early
+that more of them took (``targets_first`` and ``targets_second`` count those targets). Who leaves early
 unbalances the places, so it is counted where each model stood, and a test allows for it (`mtbench.study.places`).
 """
 
 from __future__ import annotations
 
+import sqlite3
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -18,20 +19,28 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
+from mtbench.core.errors import MtbenchError
 from mtbench.evaluation.comparison.significance import holm
 from mtbench.evaluation.statistics import bootstrap
 from mtbench.study.agreement import fleiss, krippendorff, percent
 from mtbench.study.claims import claims
 from mtbench.study.design import Design
-from mtbench.study.places import allowed_for, places, stood
+from mtbench.study.places import allowed_for, place_effect, stood
 from mtbench.study.store import Answer, Store
 
 Row = dict[str, Any]
 
 
 def report(store: Store) -> Row:
-    """All numbers of a study, as JSON."""
-    return summary(store.design, store.answers(), store.participants())
+    """All numbers of a study, as JSON.
+
+    Raises:
+        MtbenchError: the file cannot be read, or holds what this study cannot have taken.
+    """
+    try:
+        return summary(store.design, store.answers(), store.participants())
+    except sqlite3.Error as error:
+        raise MtbenchError(f"{store.path} cannot be reported: {error}") from error
 
 
 def summary(design: Design, answers: Sequence[Answer], participants: int = 0) -> Row:
@@ -44,6 +53,7 @@ def summary(design: Design, answers: Sequence[Answer], participants: int = 0) ->
     """
     by_person = Counter(answer.participant for answer in answers)
     seconds = [answer.seconds for answer in answers if answer.seconds is not None]
+    by_place = place_effect(design, answers)
     found: Row = {
         "benchmark": design.about["benchmark"],
         "revision": design.about["revision"],
@@ -61,9 +71,9 @@ def summary(design: Design, answers: Sequence[Answer], participants: int = 0) ->
         "neither": sum(answer.choice is None for answer in answers),
         "median_seconds": statistics.median(seconds) if seconds else None,
         "rates": [_rate(design, answers, model) for model in range(len(design.names))],
-        "pairs": _pairs(design, answers),
+        "pairs": _pairs(design, answers, by_place["counts"]),
         "stood": stood(design, answers),
-        "places": places(design, answers),
+        "places": by_place,
         "agreement": _agreement(design, answers),
     }
     found["claims"] = claims(found)
@@ -86,10 +96,7 @@ def drawn(design: Design) -> list[str]:
     left = [f"{counts[why]:,} {why}" for why in _LEFT_OUT if counts.get(why)]
     if left:
         lines.append(f"Left out: {', '.join(left)}.")
-    if design.without_shown:
-        lines.append("First images are the best that the dialogue has not shown: shown images were left out.")
-    else:
-        lines.append("First images may be images that the dialogue has shown: none were left out.")
+    lines.append("First images are the best that the dialogue has not shown: shown images were left out.")
     lines += [
         f"{name}: on {count:,} of its questions the first image has the same score as the second, so chance chose it."
         for name, count in design.tied.items()
@@ -136,9 +143,13 @@ def _share(values: Any, clusters: Sequence[str]) -> tuple[float | None, list[flo
     return float(found.estimate[0]), [float(found.low[0]), float(found.high[0])]
 
 
-def _pairs(design: Design, answers: Sequence[Answer]) -> list[Row]:
-    """The sign test of each pair of models that were shown beside each other, with Holm's rule over the pairs."""
-    counts = places(design, answers)["counts"]
+def _pairs(design: Design, answers: Sequence[Answer], counts: Sequence[int]) -> list[Row]:
+    """The sign test of each pair of models that were shown beside each other, with Holm's rule over the pairs.
+
+    Args:
+        design, answers: of the study.
+        counts: how often each place was taken.
+    """
     liked = sorted(range(len(counts)), key=lambda place: -counts[place])
     rows: list[Row] = []
     for one, two in combinations(range(len(design.names)), 2):
@@ -171,9 +182,9 @@ def _pairs(design: Design, answers: Sequence[Answer]) -> list[Row]:
                 "answers_interval": shares[1],
                 "share_first": first / (first + second) if share else None,
                 "interval": [float(share.low), float(share.high)] if share else None,
-                "transactions_first": first,
-                "transactions_second": second,
-                "transactions_tied": len(sums) - first - second,
+                "targets_first": first,
+                "targets_second": second,
+                "targets_tied": len(sums) - first - second,
                 "better_place_first": sum(more > 0 for _, more in decides),
                 "better_place_second": sum(more < 0 for _, more in decides),
                 "p": _sign_test(first, second),

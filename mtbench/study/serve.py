@@ -15,8 +15,7 @@ from mtbench.study.app import create_app
 from mtbench.study.design import PAIRWISE, THREE_WAY, Design
 from mtbench.study.store import Store
 from mtbench.study.tops import Look, draw, read_tops, shown_in
-from mtbench.web.guard import check_host
-from mtbench.web.guard import names_of as known_as
+from mtbench.web.guard import check_host, hosts_of
 from mtbench.web.pictures import Pictures
 from mtbench.web.server import listen, run, server_on
 
@@ -107,5 +106,5 @@ def serve(
     """
     check_host(host, public=public)
     with listen(host, port) as listening:
-        server = server_on(listening, create_app(Store(out, design), benchmark, hosts=known_as(host)))
+        server = server_on(listening, create_app(Store(out, design), benchmark, hosts=hosts_of(host)))
     run(server, ready)

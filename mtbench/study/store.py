@@ -12,18 +12,16 @@ import json
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from mtbench.core.errors import MtbenchError
 from mtbench.study.design import Design
 
-SCHEMA_VERSION = 2
-"""Version 1 kept the time of every answer. It is still reported, and people can be removed from it."""
-
-READABLE = (1, SCHEMA_VERSION)
+SCHEMA_VERSION = 1
 APPLICATION = 0x6D746273
 """``mtbs``, in the header of the file: what is no study is not written into."""
 
@@ -83,7 +81,7 @@ class Store:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._begin(design)
             self.design = self._read(design)
-        except (sqlite3.Error, OSError, ValueError, KeyError, TypeError) as error:
+        except (sqlite3.Error, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise MtbenchError(f"{path} cannot be used as the file of a study: {error}") from error
 
     def new_participant(self) -> tuple[int, str]:
@@ -97,8 +95,7 @@ class Store:
             "SELECT number, CASE WHEN seen IS NULL THEN (SELECT COUNT(*) FROM answer WHERE participant = number) "
             "ELSE ? END FROM participant"
         )
-        with self._open() as database:
-            database.execute("BEGIN IMMEDIATE")  # no two get one number
+        with self._writing() as database:  # no two get one number
             _drop_times(database)
             number = self.design.next_number(dict(database.execute(so_far, (len(self.design.questions),)).fetchall()))
             row = (number, _hash(code), time.time())
@@ -113,23 +110,23 @@ class Store:
 
     def showing(self, participant: int, question: int) -> None:
         """Note that a question is before somebody's eyes from now on."""
-        with self._open() as database:
+        with self._writing(timeout=1) as database:  # a page does not wait for this
             change = "UPDATE participant SET question = ?, seen = ? WHERE number = ?"
             database.execute(change, (question, time.time(), participant))
             _drop_times(database)
 
-    def answer(self, participant: int, question: int, choice: int | None, shown: Sequence[int]) -> bool:
+    def answer(self, participant: int, question: int, choice: int | None) -> bool:
         """Keep an answer; the first one stands. Says whether this was it; none is kept of who has been removed."""
         now = time.time()
-        with self._open() as database:
-            database.execute("BEGIN IMMEDIATE")
+        with self._writing() as database:
             find = "SELECT question, seen FROM participant WHERE number = ?"
             found = database.execute(find, (participant,)).fetchone()
             if found is None:
                 return False
             took = now - found[1] if found[0] == question and found[1] is not None else None
             seconds = None if took is None or took > AWAY else max(0.0, took)
-            row = (participant, question, choice, seconds, json.dumps(list(shown)))
+            shown = json.dumps(list(self.design.shown(question, participant)))
+            row = (participant, question, choice, seconds, shown)
             add = "INSERT OR IGNORE INTO answer (participant, question, choice, seconds, shown) VALUES (?, ?, ?, ?, ?)"
             if database.execute(add, row).rowcount != 1:
                 return False
@@ -149,8 +146,7 @@ class Store:
             MtbenchError: the file cannot be written, or is in use for too long.
         """
         try:
-            with self._open() as database:
-                database.execute("BEGIN IMMEDIATE")
+            with self._writing() as database:
                 find = "SELECT number FROM participant WHERE code = ?"
                 found = database.execute(find, (_hash(code),)).fetchone()
                 if found is None:
@@ -170,7 +166,7 @@ class Store:
 
     def _clean(self) -> None:
         """Write the file anew and empty its log: pages that were split or moved hold copies of old rows."""
-        with closing(self._connect(read_only=False)) as database:
+        with closing(self._connect()) as database:
             database.execute("VACUUM")
             until = time.monotonic() + 20
             while database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:  # somebody is reading
@@ -180,11 +176,34 @@ class Store:
 
     def answers(self, participant: int | None = None) -> list[Answer]:
         """All answers, or those of one participant, in the order of participants and questions."""
-        sql = "SELECT participant, question, choice, seconds, shown FROM answer"
+        sql = "SELECT participant, answer.question, choice, seconds, shown, number FROM answer LEFT JOIN participant"
         where, values = ("", ()) if participant is None else (" WHERE participant = ?", (participant,))
         with self._open(read_only=participant is None) as database:
-            rows = database.execute(f"{sql}{where} ORDER BY participant, question", values).fetchall()
-        return [Answer(who, what, choice, took, tuple(json.loads(shown))) for who, what, choice, took, shown in rows]
+            rows = database.execute(
+                f"{sql} ON participant = number{where} ORDER BY participant, answer.question", values
+            ).fetchall()
+        return [self._checked(*row) for row in rows]
+
+    def _checked(self, who: Any, what: Any, choice: Any, took: Any, shown: Any, number: Any) -> Answer:
+        """An answer as this study can have taken it: the file may have been changed by anybody.
+
+        Raises:
+            sqlite3.DatabaseError: it cannot.
+        """
+        design = self.design
+        is_asked = isinstance(what, int) and 0 <= what < len(design.questions)
+        wrong = {
+            "of nobody who has begun": number is None,
+            "to no question of the study": not is_asked,
+            "of no model": is_asked and not (choice is None or choice in [*range(len(design.questions[what].models))]),
+            "given in no time that can be": not (took is None or (isinstance(took, float) and 0 <= took <= AWAY)),
+            "to another order than was shown": is_asked
+            and number is not None
+            and shown != json.dumps(list(design.shown(what, who))),
+        }
+        if found := [why for why, is_so in wrong.items() if is_so]:
+            raise sqlite3.DatabaseError(f"it was changed: the answer of participant {who} to {what} is {found[0]}")
+        return Answer(who, what, choice, took, tuple(json.loads(shown)))
 
     def participants(self) -> int:
         """How many have consented."""
@@ -197,12 +216,13 @@ class Store:
                 tables = database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
                 if tables and database.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
                     raise MtbenchError(f"{self.path} is a database of something else; give another file as --out")
-        with self._open() as database:
+        with self._open(make=True) as database:
             database.execute("BEGIN IMMEDIATE")  # two servers that start at once
             if database.execute("PRAGMA application_id").fetchone()[0] == APPLICATION:
                 if database.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION:
                     _drop_times(database)
                 return
+            design = replace(design, secret=secrets.token_hex(16))
             for statement in filter(str.strip, _SCHEMA.split(";")):
                 database.execute(statement)
             row = (design.identity, json.dumps(design.parts), json.dumps(design.to_json()))
@@ -215,12 +235,10 @@ class Store:
             if database.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
                 raise MtbenchError(f"{self.path} is no file of mtbench study serve")
             version = database.execute("PRAGMA user_version").fetchone()[0]
-            if version not in READABLE:
-                raise MtbenchError(f"{self.path} has schema version {version}; this mtbench reads {SCHEMA_VERSION}")
-            if design is not None and version != SCHEMA_VERSION:
+            if version != SCHEMA_VERSION:
                 raise MtbenchError(
-                    f"{self.path} was begun with an older mtbench, and takes no more answers; mtbench study report "
-                    "reads it. Give a new file as --out"
+                    f"{self.path} has schema version {version}, and this mtbench reads {SCHEMA_VERSION}: take the one "
+                    "that made it, or give another file"
                 )
             identity, parts, text = database.execute("SELECT identity, parts, design FROM study").fetchone()
         if design is not None and identity != design.identity:
@@ -230,24 +248,40 @@ class Store:
                 f"{self.path} holds the answers of another study: other {others}. Start it as before, or give a new "
                 "file as --out"
             )
-        return Design.from_json(json.loads(text))
+        found = Design.from_json(json.loads(text))
+        if found.identity != identity:
+            raise MtbenchError(f"{self.path} was changed: its questions are not those that were asked")
+        return found
 
     @contextmanager
-    def _open(self, *, read_only: bool = False) -> Iterator[sqlite3.Connection]:
+    def _open(
+        self, *, read_only: bool = False, make: bool = False, timeout: float = 20
+    ) -> Iterator[sqlite3.Connection]:
         """A connection of its own, committed at the end: threads and processes share the file, and nothing else."""
-        with closing(self._connect(read_only=read_only)) as database, database:
+        with closing(self._connect(read_only=read_only, make=make, timeout=timeout)) as database, database:
             yield database
 
-    def _connect(self, *, read_only: bool) -> sqlite3.Connection:
+    @contextmanager
+    def _writing(self, timeout: float = 20) -> Iterator[sqlite3.Connection]:
+        """The only one who writes; and only into the file of this study, for another may have taken its place."""
+        with self._open(timeout=timeout) as database:
+            database.execute("BEGIN IMMEDIATE")
+            if database.execute("SELECT identity FROM study").fetchone() != (self.design.identity,):
+                raise sqlite3.DatabaseError("another study has taken the place of the file")
+            yield database
+
+    def _connect(self, *, read_only: bool = False, make: bool = False, timeout: float = 20) -> sqlite3.Connection:
+        """A connection; a file is made only where that is asked for."""
+        uri = self.path.resolve().as_uri()
         if not read_only:
-            database = sqlite3.connect(self.path, timeout=20)
+            database = sqlite3.connect(f"{uri}?mode={'rwc' if make else 'rw'}", uri=True, timeout=timeout)
             for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
                 database.execute(f"PRAGMA {setting}")
             return database
         log = self.path.with_name(f"{self.path.name}-wal")
         # A folder that cannot be written into allows the latter alone, which would not see answers in the log.
         for more in ("mode=ro", *(() if log.exists() and log.stat().st_size else ("mode=ro&immutable=1",))):
-            database = sqlite3.connect(f"{self.path.resolve().as_uri()}?{more}", uri=True, timeout=20)
+            database = sqlite3.connect(f"{uri}?{more}", uri=True, timeout=timeout)
             try:
                 database.execute("SELECT 1 FROM sqlite_master").fetchone()
                 return database

@@ -45,8 +45,8 @@ def tables(found: Row) -> list[tuple[str, list[str], list[list[Any]], str]]:
             f"{row['first']} : {row['second']}",
             row["n"],
             f"{row['answers_first']:,} : {row['answers_second']:,}",
-            f"{row['transactions_first']:,} : {row['transactions_second']:,}",
-            *(row["transactions_tied"], p_value(row["p"]), p_value(row["p_holm"])),
+            f"{row['targets_first']:,} : {row['targets_second']:,}",
+            *(row["targets_tied"], p_value(row["p"]), p_value(row["p_holm"])),
             *(f"{row['better_place_first']:,} : {row['better_place_second']:,}", p_value(row["p_places_holm"])),
             p_value(row["p_answers"]),
         ]

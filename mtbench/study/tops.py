@@ -35,13 +35,11 @@ class Tops:
         first: by transaction.
         tied: transactions whose second candidate has the same score, so that the first is one of several.
         used_up: transactions whose ranking, as far as it was written, holds nothing but what was shown.
-        without_shown: whether images that the dialogue has shown are left out.
     """
 
     first: Mapping[str, str]
     tied: frozenset[str]
     used_up: frozenset[str] = frozenset()
-    without_shown: bool = False
 
 
 def shown_in(transactions: Iterable[Transaction]) -> dict[str, frozenset[str]]:
@@ -49,12 +47,12 @@ def shown_in(transactions: Iterable[Transaction]) -> dict[str, frozenset[str]]:
     return {t.transaction_id: frozenset(turn.reference for turn in t.turns) for t in transactions}
 
 
-def read_tops(folder: Path, shown: Mapping[str, Collection[str]] | None = None) -> Tops:
+def read_tops(folder: Path, shown: Mapping[str, Collection[str]]) -> Tops:
     """The first images of a result, from the run that was written.
 
     Args:
         folder: of the result.
-        shown: by transaction, the images to leave out (`shown_in`); None leaves out none.
+        shown: by transaction, the images to leave out (`shown_in`).
 
     Raises:
         MtbenchError: there is no such file, or it is not what `mtbench evaluate` writes.
@@ -63,7 +61,7 @@ def read_tops(folder: Path, shown: Mapping[str, Collection[str]] | None = None) 
     columns = ["transaction_id", "image_id", "rank", "score"]
     try:
         # Among one more than were shown there is one that was not, and the one after it tells of a tie.
-        depth = 2 + max(map(len, (shown or {}).values()), default=0)
+        depth = 2 + max(map(len, shown.values()), default=0)
         rows = pq.read_table(path, columns=columns, filters=[("rank", "<=", depth)]).to_pylist()
         ranked: dict[str, list[tuple[str, float]]] = {}
         for row in sorted(rows, key=lambda row: int(row["rank"])):
@@ -71,12 +69,11 @@ def read_tops(folder: Path, shown: Mapping[str, Collection[str]] | None = None) 
     except (OSError, ValueError, TypeError, KeyError, pa.ArrowException) as error:
         what = "is not as mtbench evaluate writes it" if path.exists() else "is not there"
         raise MtbenchError(f"{path} {what}; remove the folder and evaluate again") from error
-    new = {name: [one for one in of if one[0] not in (shown or {}).get(name, ())] for name, of in ranked.items()}
+    new = {name: [one for one in of if one[0] not in shown.get(name, ())] for name, of in ranked.items()}
     return Tops(
         {name: of[0][0] for name, of in new.items() if of},
         frozenset(name for name, of in new.items() if len(of) > 1 and of[0][1] == of[1][1]),
         frozenset(name for name, of in new.items() if not of),
-        shown is not None,
     )
 
 
@@ -146,8 +143,7 @@ def draw(
     }
     keys = [str(result.record["key"]) for result in results]
     return Design(
-        *(tuple(names), tuple(keys), way, seed, count, questions, dict(about), len(clusters), dict(counts), tied),
-        without_shown=all(one.without_shown for one in tops),
+        *(tuple(names), tuple(keys), way, seed, count, questions, dict(about), len(clusters), dict(counts), tied)
     )
 
 

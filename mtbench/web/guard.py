@@ -69,7 +69,7 @@ def guard(app: Flask, hosts: frozenset[str] | None, largest: int) -> None:
     app.after_request(mark)
 
 
-def names_of(host: str) -> frozenset[str] | None:
+def hosts_of(host: str) -> frozenset[str] | None:
     """The names that a server for this machine alone is known by; None for one that others reach, under any name."""
     return frozenset(("localhost", "127.0.0.1", "::1", host.strip("[]").lower())) if is_loopback(host) else None
 
