@@ -15,19 +15,21 @@ setup: .venv/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@touch $@
 
-# Draw a data set, build a benchmark from it, evaluate every model that needs no training, on words and on pixels;
-# study how three of them use the history, and put it all on a page.
+# Draw a data set, build a benchmark from it, let two models talk with a simulated user, evaluate every model that needs
+# no training, on words and on pixels; study how three of them use the history, and put it all on a page.
 demo: setup
 	@rm -rf $(DEMO)/shoebox $(DEMO)/pixels $(DEMO)/studies
 	$(BIN)/mtbench build shoebox --raw $(DEMO)/raw --out $(DEMO)/shoebox
 	$(BIN)/mtbench encode $(DEMO)/shoebox --encoder pixels
 	$(BIN)/mtbench evaluate last-turn ewma --benchmark $(DEMO)/shoebox --features pixels --out $(DEMO)/pixels
+	$(BIN)/mtbench simulate bm25 whittle-search --benchmark $(DEMO)/shoebox --dialogues 200 --picture $(DEMO)/turns.svg
 	$(BIN)/mtbench evaluate random last-turn avg cat ewma bm25 lookup --benchmark $(DEMO)/shoebox
 	$(BIN)/mtbench compare $(DEMO)/shoebox/results --baseline bm25
 	$(BIN)/mtbench evaluate last-turn ewma bm25 --benchmark $(DEMO)/shoebox --evaluator all --out $(DEMO)/studies --json > $(DEMO)/studies.json
 	$(BIN)/mtbench report $(DEMO)/studies --benchmark $(DEMO)/shoebox --out $(DEMO)/report.html --overwrite
 	@echo
 	@echo "The pictures are in $(DEMO)/raw/images, the benchmark is in $(DEMO)/shoebox, the page is $(DEMO)/report.html"
+	@echo "To talk to a model by hand: $(BIN)/mtbench chat --out $(DEMO)/chat"
 
 test: setup
 	$(BIN)/python -m pytest -n auto

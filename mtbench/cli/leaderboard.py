@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mtbench.cli.shared import JSON, ROOT, boards_in, print_json
+from mtbench.cli.shared import JSON, ROOT, InOrder, boards_in, print_json
 from mtbench.cli.tables import table
 from mtbench.core.errors import MtbenchError
 from mtbench.core.text import points, points_range
@@ -19,13 +19,6 @@ if TYPE_CHECKING:
     from mtbench.data.benchmark import Benchmark
     from mtbench.leaderboard.board import Board
     from mtbench.leaderboard.standings import Standings
-
-
-class InOrder(click.Group):
-    """Lists commands in the order of their use."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
 
 
 @click.group(

@@ -26,6 +26,13 @@ SET = click.option("--set", "options", multiple=True, metavar="NAME=VALUE", help
 SPLIT = click.option("--split", default="test", show_default=True, help="train, dev or test.")
 
 
+class InOrder(click.Group):
+    """Lists commands in the order of their use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
 def print_json(found: object) -> None:
     """Print for programs."""
     click.echo(json.dumps(found, indent=2, ensure_ascii=False))

@@ -9,8 +9,7 @@ from typing import Any
 import click
 
 from mtbench.cli.chat import HOST, PUBLIC
-from mtbench.cli.leaderboard import InOrder
-from mtbench.cli.shared import BENCHMARK, JSON, print_json
+from mtbench.cli.shared import BENCHMARK, JSON, InOrder, print_json
 from mtbench.cli.tables import table
 
 
