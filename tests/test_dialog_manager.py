@@ -706,7 +706,7 @@ def test_the_image_encoder_is_frozen_while_a_policy_is_improved(parts, monkeypat
         before.setdefault("weight", net.image_encoder.weight.detach().clone())
         return real(net, target, seen, *arguments, **options)
 
-    monkeypatch.setattr("mtbench.models.dialog_manager.improved", watched)
+    monkeypatch.setattr("mtbench.models.learning.dialogue_training.improved", watched)
     model = DialogManager(**{**SHORT, "training": "mbpi", "epochs": 1})
     model.trainer().run(model.phases(*parts))
     assert torch.equal(model.net.image_encoder.weight, before["weight"])
@@ -724,7 +724,7 @@ def test_what_looks_ahead_is_the_model_as_it_was_when_the_epoch_began(parts, mon
         same.append(all(torch.equal(one, other) for one, other in both))
         return improved(net, target, *arguments, **options)
 
-    monkeypatch.setattr("mtbench.models.dialog_manager.improved", watched)
+    monkeypatch.setattr("mtbench.models.learning.dialogue_training.improved", watched)
     model = DialogManager(**TWICE, training="mbpi")
     model.trainer().run(model.phases(*parts))
     assert same == [True, False, True, False]
@@ -742,7 +742,7 @@ def test_the_statistics_of_texts_stay_as_they_are_while_a_policy_is_improved(
         seen.append(net.text.batch_norm.running_var.clone())
         return found
 
-    monkeypatch.setattr(f"mtbench.models.dialog_manager.{loss.__name__}", watched)
+    monkeypatch.setattr(f"mtbench.models.learning.dialogue_training.{loss.__name__}", watched)
     model = DialogManager(**TWICE, training=training)
     model.trainer().run(model.phases(*parts))
     assert len(seen) == 8 and all(torch.equal(one, seen[0]) for one in seen)
@@ -756,7 +756,7 @@ def test_as_many_images_are_drawn_and_compared_as_were_asked_for(hinges, supervi
         asked.append((openings.others.shape[2], options))
         return improved(net, target, seen, stage, openings, **options)
 
-    monkeypatch.setattr("mtbench.models.dialog_manager.improved", watched)
+    monkeypatch.setattr("mtbench.models.learning.dialogue_training.improved", watched)
     options = {"candidates": 4, "negatives": 2, "hinges": hinges, "margin": 0.3, "supervise": supervise}
     model = DialogManager(**{**SHORT, **options, "training": "mbpi", "epochs": 1})
     model.trainer().run(model.phases(*parts))

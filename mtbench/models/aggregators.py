@@ -58,9 +58,10 @@ class _Aggregator:
         if self.combiner is None:
             return None
         need("torch", extra="neural")
-        from mtbench.models.learning.sequence import combiner_of  # torch: only where it is needed
+        from mtbench.models.checkpoint import model_of  # torch: only where it is needed
+        from mtbench.models.combiner import Combiner
 
-        return combiner_of(self.combiner, device="auto")
+        return model_of(self.combiner, Combiner, "combiner")
 
     def embed_images(self, image_ids: Sequence[str], catalogue: Catalogue) -> Array:
         """The vectors of the encoder, or of the combiner, float32 (G, d)."""

@@ -112,9 +112,7 @@ class Cfir(Learned):
     @property
     def scorer(self) -> Network:
         """The network; RuntimeError before training."""
-        if not isinstance(self.net, Network):
-            raise RuntimeError("not trained yet: call fit, or load a checkpoint")
-        return self.net
+        return self.made(Network)
 
     def phases(self, train: Fold, dev: Fold, catalogue: Catalogue) -> Iterator[Phase]:
         """One phase: everything is trained together."""

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mtbench.core.errors import MtbenchError
 from mtbench.core.files import atomic_folder, file_sha256, write_json
@@ -23,6 +23,8 @@ from mtbench.models.protocol import Catalogue
 
 if TYPE_CHECKING:
     from mtbench.models.learning.learned import Learned
+
+M = TypeVar("M")
 
 SCHEMA_VERSION = 1
 """Raised when a field of a checkpoint changes its meaning."""
@@ -116,6 +118,18 @@ def whole_record(path: Path) -> dict[str, Any] | None:
         return None
     weights = path / WEIGHTS
     return record if weights.is_file() and file_sha256(weights) == record["weights_sha256"] else None
+
+
+def model_of(path: Path, kind: type[M], name: str, *, device: object = "auto") -> M:
+    """The model of a checkpoint, where it must be one of a kind, which is registered as ``name``.
+
+    Raises:
+        MtbenchError: as `open_checkpoint`, or it is another model.
+    """
+    found = open_checkpoint(path, device=device).model
+    if not isinstance(found, kind):
+        raise MtbenchError(f"{path} holds a {type(found).__name__}, no {name}. Make one: mtbench train {name}")
+    return found
 
 
 def open_checkpoint(path: Path, *, device: object = "auto") -> Checkpoint:

@@ -91,9 +91,7 @@ class Combiner(Learned):
     @property
     def composer(self) -> Clip4Cir | Residual:
         """The network alone; RuntimeError before training."""
-        if not isinstance(self.net, nn.ModuleDict):
-            raise RuntimeError("not trained yet: call fit, or load a checkpoint")
-        composer = self.net["composer"]
+        composer = self.made(nn.ModuleDict)["composer"]
         assert isinstance(composer, (Clip4Cir, Residual))
         return composer
 

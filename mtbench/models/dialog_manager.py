@@ -6,11 +6,9 @@ train part are read only by a user who learns from them how people speak. Evalua
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
@@ -22,12 +20,11 @@ from torch import Tensor, nn
 from mtbench.core.errors import MtbenchError
 from mtbench.core.source import library_sha256, source_sha256
 from mtbench.core.types import History
-from mtbench.models.learning.dialogue_losses import improved, self_critical, supervised
-from mtbench.models.learning.dialogue_stages import Stages, registered, stages_of
-from mtbench.models.learning.dialogues import Openings, draw
+from mtbench.models.checkpoint import model_of
+from mtbench.models.learning.dialogue_stages import registered, stages_of
+from mtbench.models.learning.dialogue_training import look_ahead_phase, self_critical_phase, supervised_phase
 from mtbench.models.learning.examples import padded
 from mtbench.models.learning.learned import Learned
-from mtbench.models.learning.recipe import Recipe
 from mtbench.models.learning.trainer import Phase
 from mtbench.models.learning.vocabulary import Vocabulary
 from mtbench.models.nets.dialog_manager import Network
@@ -150,13 +147,11 @@ class DialogManager(Learned):
     @property
     def manager(self) -> Network:
         """The network; RuntimeError before training."""
-        if not isinstance(self.net, Network):
-            raise RuntimeError("not trained yet: call fit, or load a checkpoint")
-        return self.net
+        return self.made(Network)
 
     def phases(self, train: Fold, dev: Fold, catalogue: Catalogue) -> Iterator[Phase]:
         """Supervised learning, unless a checkpoint is given; then what improves on it."""
-        below = _opened(self.start, self.device) if self.start else None
+        below = model_of(self.start, DialogManager, "dialog-manager", device=self.device) if self.start else None
         words = below.inputs["words"] if below else None
         stages = stages_of(
             *(train, dev, catalogue, self.user),
@@ -169,16 +164,11 @@ class DialogManager(Learned):
             self._take(below)
         else:
             self.build({"features": stages.features, "words": list(stages.words)})
-            yield self._phase("sl", self.recipe, stages, self._supervised(stages), self.dialogues, self.hinges)
+            yield supervised_phase(self, stages)
         if self.training == "rl":
-            critical = self._self_critical(stages)
-            yield self._phase("rl", self._improving, stages, critical, self.improve_dialogues, self.hinges)
+            yield self_critical_phase(self, stages)
         if self.training == "mbpi":
-            self.manager.image_encoder.requires_grad_(requires_grad=False)
-            looks = _LookAhead(self, stages)
-            others = max(self.negatives, self.hinges if self.supervise else 0)
-            phase = self._phase("mbpi", self._improving, stages, looks, self.improve_dialogues, others)
-            yield replace(phase, batches=partial(looks.epoch, phase.batches))
+            yield look_ahead_phase(self, stages)
 
     def _take(self, below: DialogManager) -> None:
         """The network of a checkpoint, to begin with."""
@@ -186,38 +176,6 @@ class DialogManager(Learned):
             self.build(below.inputs).load_state_dict(below.manager.state_dict())
         except RuntimeError as error:
             raise MtbenchError(f"{self.start} has other sizes than these options: {error}") from error
-
-    @property
-    def _improving(self) -> Recipe:
-        """How `rl` and `mbpi` are trained."""
-        return replace(self.recipe, epochs=self.improve_epochs, batch=self.improve_batch, rate=self.improve_rate)
-
-    @property
-    def beside(self) -> dict[str, float]:
-        """The hinge that goes on beside `rl` and `mbpi`."""
-        return {"margin": self.margin, "supervise": self.supervise}
-
-    def _phase(
-        self, name: str, recipe: Recipe, stages: Stages, loss: Callable[[Openings], Tensor], n: int, others: int
-    ) -> Phase:
-        sizes = [len(stage.image_ids) for stage in stages.train]
-        drawn = partial(draw, sizes, n or sum(sizes), batch=recipe.batch, turns=self.turns, others=others)
-        score = partial(stages.scores, self.manager, self.dev_dialogues, self.turns) if stages.dev else None
-        measure = "rank percentile of the target in dialogues with the user, mean over turns"
-        return Phase(name, self.manager, recipe, drawn, partial(_in_float32, self.place, loss), score, measure)
-
-    def _supervised(self, stages: Stages) -> Callable[[Openings], Tensor]:
-        def loss(openings: Openings) -> Tensor:
-            return supervised(self.manager, stages.train[openings.stage], openings, margin=self.margin)
-
-        return loss
-
-    def _self_critical(self, stages: Stages) -> Callable[[Openings], Tensor]:
-        def loss(openings: Openings) -> Tensor:
-            net = self.manager.eval()  # its batches are too small for statistics of their own
-            return self_critical(net, stages.train[openings.stage], openings, candidates=self.candidates, **self.beside)
-
-        return loss
 
     @torch.inference_mode()
     def embed_histories(self, histories: Sequence[History], catalogue: Catalogue) -> Array:
@@ -264,55 +222,7 @@ class DialogManager(Learned):
         return net.image(images), net.text(torch.from_numpy(tokens).to(self.place))
 
 
-class _LookAhead:
-    """Model-based policy improvement; the model that looks ahead is a copy as it was when the epoch began."""
-
-    def __init__(self, model: DialogManager, stages: Stages) -> None:
-        self.model, self.stages = model, stages
-        self.target = copy.deepcopy(model.manager).eval()
-        with torch.no_grad():  # the image encoder learns no more
-            self.seen = [self.target.gallery(stage.features) for stage in stages.train]
-
-    def epoch(self, drawn: Callable[[np.random.Generator], Sequence[Any]], rng: np.random.Generator) -> Sequence[Any]:
-        """The batches of an epoch."""
-        self.target.load_state_dict(self.model.manager.state_dict())
-        return drawn(rng)
-
-    def __call__(self, openings: Openings) -> Tensor:
-        model, number = self.model, openings.stage
-        return improved(
-            model.manager.eval(),
-            self.target,
-            self.seen[number],
-            self.stages.train[number],
-            openings,
-            candidates=model.candidates,
-            negatives=model.negatives,
-            hinges=model.hinges,
-            **model.beside,
-        )
-
-
-def _in_float32(place: str, loss: Callable[[Openings], Tensor], openings: Openings) -> Tensor:
-    with torch.autocast(place.split(":")[0], enabled=False):
-        return loss(openings)
-
-
 def _query(states: Tensor) -> Array:
     """[2 s, -1]."""
     vectors: Array = torch.cat([2 * states, states.new_full((len(states), 1), -1.0)], dim=1).float().cpu().numpy()
     return vectors
-
-
-def _opened(path: Path, device: str) -> DialogManager:
-    """The Dialog Manager in a checkpoint.
-
-    Raises:
-        MtbenchError: no checkpoint, or one of something else.
-    """
-    from mtbench.models.checkpoint import open_checkpoint
-
-    found = open_checkpoint(path, device=device).model
-    if not isinstance(found, DialogManager):
-        raise MtbenchError(f"{path} holds a {type(found).__name__}, no dialog manager to start from")
-    return found

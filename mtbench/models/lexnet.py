@@ -103,9 +103,7 @@ class LexNet(Learned):
     @property
     def query(self) -> Lexical:
         """The network alone; RuntimeError before training."""
-        if not isinstance(self.net, nn.ModuleDict):
-            raise RuntimeError("not trained yet: call fit, or load a checkpoint")
-        query = self.net["query"]
+        query = self.made(nn.ModuleDict)["query"]
         assert isinstance(query, Lexical)
         return query
 

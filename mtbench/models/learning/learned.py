@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -19,6 +19,8 @@ from mtbench.features.needs import torch_device
 from mtbench.models.learning.recipe import Recipe, Schedule
 from mtbench.models.learning.trainer import CHOSEN_BY, Phase, Trainer, draw_seed
 from mtbench.models.protocol import Array, Catalogue, Fold
+
+N = TypeVar("N", bound=nn.Module)
 
 
 @dataclass(kw_only=True)
@@ -114,6 +116,16 @@ class Learned:
         self.build(inputs).load_state_dict(weights)
         assert self.net is not None
         self.net.eval()
+
+    def made(self, kind: type[N]) -> N:
+        """The network, of a kind.
+
+        Raises:
+            RuntimeError: nothing was learned or loaded yet.
+        """
+        if not isinstance(self.net, kind):
+            raise RuntimeError("not trained yet: call fit, or load a checkpoint")
+        return self.net
 
     def network(self, **inputs: Any) -> nn.Module:
         """A network for these inputs."""

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from mtbench.core.errors import MtbenchError
 from mtbench.core.options import options_of
 from mtbench.core.types import History
+from mtbench.models.checkpoint import model_of
 from mtbench.models.combiner import Combiner
 from mtbench.models.learning.examples import Examples, batches_of, examples_of, padded
 from mtbench.models.learning.learned import Learned
@@ -168,7 +168,7 @@ class SequenceModel(Learned):
             )
             yield from single.phases(train, dev, catalogue)
         else:
-            single = combiner_of(self.combiner, device=self.device)
+            single = model_of(self.combiner, Combiner, "combiner", device=self.device)
         assert single.net is not None
         options = options_of(single)
         net = self.build({"combiner": {"options": options, "inputs": single.inputs}})
@@ -196,9 +196,7 @@ class SequenceModel(Learned):
     @property
     def reader(self) -> Reader:
         """The network over the turns; RuntimeError before training."""
-        if not isinstance(self.net, nn.ModuleDict):
-            raise RuntimeError("not trained yet: call fit, or load a checkpoint")
-        reader = self.net["reader"]
+        reader = self.made(nn.ModuleDict)["reader"]
         assert isinstance(reader, Reader)
         return reader
 
@@ -282,17 +280,3 @@ class _Frozen:
         candidates = self.candidates[int(self.examples.categories[rows[0]])]
         place = torch.searchsorted(candidates, targets)
         return among_all(found, self.targets[candidates], place, mask, net["scale"])
-
-
-def combiner_of(path: Path, *, device: str) -> Combiner:
-    """The combiner in a checkpoint.
-
-    Raises:
-        MtbenchError: no checkpoint, or one of something else.
-    """
-    from mtbench.models.checkpoint import open_checkpoint
-
-    found = open_checkpoint(path, device=device).model
-    if not isinstance(found, Combiner):
-        raise MtbenchError(f"{path} holds a {type(found).__name__}, no combiner. Make one: mtbench train combiner")
-    return found

@@ -45,6 +45,7 @@ class Phase:
         loss: of a batch, a scalar; the mean of an epoch is reported.
         score: measures on dev, ``mean`` among them; None where there is no dev part: the last epoch is then kept.
         measure: what that ``mean`` is of.
+        before_epoch: called before the batches of each are drawn.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Phase:
     loss: Callable[[Any], Tensor]
     score: Callable[[], Scores] | None
     measure: str = "mean of R@5 and R@8"
+    before_epoch: Callable[[], None] = lambda: None
 
 
 @dataclass
@@ -192,6 +194,7 @@ class Trainer:
         recipe = phase.recipe
         drawn = draw_seed(self.seed, phase.name, at.epoch)
         torch.manual_seed(drawn)
+        phase.before_epoch()
         batches = phase.batches(np.random.default_rng(drawn))
         steps = len(batches)
         if not steps:
