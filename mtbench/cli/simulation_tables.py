@@ -53,12 +53,10 @@ def simulation_table(records: Sequence[Mapping[str, Any]]) -> str:
         "",
         table(rows, headers),
         "",
-        "turn 1, ...: rank percentile of the target after each turn, expected over ties; the interval is that of the "
-        "last one.",
-        f"hits@{within}: within the first {within} after any turn, the running maximum of what is expected over ties. "
-        f"turns: median until",
-        f"then, > {turns} if it is not so soon. found: the target was the one image shown; of equal scores the first "
-        "in the gallery is shown.",
+        "turn 1, ...: mean rank percentile of the target after each turn, chance 50; the interval is that of the last.",
+        f"hits@{within}: dialogues whose target was among the first {within} after some turn. turns: by which more",
+        f"than half of them had that; > {turns}: not in time. found: dialogues whose target became the one image shown.",
+        "Ranks are expected over ties; of equal images the first in the gallery is shown.",
     ]
     if first["change_of_mind"] > 0:
         lines.append(

@@ -20,6 +20,9 @@ USUAL = 3
 LEAST = 3
 """Models below which there is one pair at most, which agrees or does not."""
 
+SHORT = 8
+"""Signs of the value of an option that is told of the only user or model of a name; a path is longer."""
+
 FEW = 5
 """Models below which tau can take a handful of values only."""
 
@@ -146,9 +149,11 @@ def _names(things: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _told(own: Mapping[str, Any], among: Sequence[Mapping[str, Any]]) -> str:
-    """The options of a thing that others do not share. Without a colon, for what stands before one is a path."""
-    told = (f" {name}={value}" for name, value in sorted(own.items()) if any(o.get(name) != value for o in among))
-    return "".join(told).replace(":", "-")
+    """The options that tell a thing from others of its name; of the only one, all that are short. Without a colon, for
+    what stands before one is a path."""
+    apart = {name for name, value in own.items() if any(other.get(name) != value for other in among)}
+    told = apart or {name for name, value in own.items() if len(str(value)) <= SHORT and len(among) == 1}
+    return "".join(f" {name}={own[name]}" for name in sorted(told)).replace(":", "-")
 
 
 def _check_same(records: Sequence[Record]) -> None:
