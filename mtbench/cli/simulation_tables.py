@@ -55,7 +55,7 @@ def simulation_table(records: Sequence[Mapping[str, Any]]) -> str:
         "",
         "turn 1, ...: mean rank percentile of the target after each turn, chance 50; the interval is that of the last.",
         f"hits@{within}: dialogues whose target was among the first {within} after some turn. turns: by which more",
-        f"than half of them had that; > {turns}: not in time. found: dialogues whose target became the one image shown.",
+        f"than half had that; > {turns}: not in time. found: dialogues whose target became the one image shown.",
         "Ranks are expected over ties; of equal images the first in the gallery is shown.",
     ]
     if first["change_of_mind"] > 0:
