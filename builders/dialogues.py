@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mtbench.core.errors import MtbenchError, Problems, unknown
+from mtbench.core.text import plain
 from mtbench.core.types import SPLITS, Transaction, Turn
 from mtbench.data.raw import Faults, Option, Published, RawDataset
 from mtbench.data.readers import parse_json, read_json, read_names, short
@@ -169,7 +170,8 @@ def _turn(value: Any, where: str, problems: Problems) -> tuple[str, tuple[str, .
         problems.add(where, f"'feedback' must be a list of texts that say something, not {_safe(said)}")
         return None
     for text in said:
-        if len(text) > LONGEST_TEXT or not _is_clean(text.replace("\n", " ").replace("\t", " ")):
+        line = text.replace("\n", " ").replace("\t", " ")
+        if len(text) > LONGEST_TEXT or plain(line) != line:
             problems.add(where, f"'feedback' must be plain text of at most {LONGEST_TEXT:,} signs, not {_safe(text)}")
             return None
     return (reference, tuple(" ".join(text.split()) for text in said)) if reference else None
@@ -181,7 +183,7 @@ def _name(value: Any, key: str, where: str, problems: Problems) -> str:
         problems.add(where, f"no {key!r}")
     elif not isinstance(value, str) or not value or value != value.strip():
         problems.add(where, f"{key!r} must be a name, not {_safe(value)}")
-    elif len(value) > LONGEST_NAME or not _is_clean(value):
+    elif len(value) > LONGEST_NAME or plain(value) != value:
         problems.add(where, f"{key!r} must be plain text of at most {LONGEST_NAME} signs, not {_safe(value)}")
     else:
         return value
@@ -191,11 +193,6 @@ def _name(value: Any, key: str, where: str, problems: Problems) -> str:
 def _safe(value: Any) -> str:
     """A value for a message, with nothing in it that moves a cursor or hides."""
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in short(value))
-
-
-def _is_clean(text: str) -> bool:
-    """Whether nothing in it moves a cursor or hides: no control signs, no marks of direction."""
-    return text.replace("\u200d", "").isprintable()
 
 
 def _flags(turns: Sequence[Turn]) -> Iterator[str]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import html
 import http.client
 import json
+import os
 import shlex
 import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ from typing import Any
 import pytest
 from browser import DESK, PHONE
 from click.testing import CliRunner
+from hypothesis import example, given
+from hypothesis import strategies as st
 from PIL import Image as Pillow
 from tiny import CAPTIONS as TINY
 from tiny import write_tiny_benchmark
@@ -31,13 +35,18 @@ from mtbench.chat.save import Saver
 from mtbench.chat.serve import ChatSettings, Served, prepare
 from mtbench.chat.store import Store
 from mtbench.cli import main
+from mtbench.cli.chat import open_browser
 from mtbench.core.errors import MtbenchError
+from mtbench.core.text import plain
 from mtbench.core.types import History
 from mtbench.data.benchmark import load
 from mtbench.evaluation.ready import ready
+from mtbench.models.protocol import Catalogue
+from mtbench.users.protocol import Situation, World, heard
 from mtbench.web.guard import is_loopback
 
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
 COLOURS = ("red", "blue", "green", "black", "white", "pink", "gold", "grey", "brown", "navy", "tan", "cream")
 CAPTIONS = {f"dress {n:02}": f"a {COLOURS[n % 12]} dress with {n} buttons" for n in range(24)} | {"evil": HOSTILE}
 
@@ -46,8 +55,14 @@ import numpy as np
 
 class Fails:
     def score(self, histories, image_ids, catalogue):
-        if "boom" in histories[-1].feedback[-1]:
+        said = histories[-1].feedback[-1]
+        if "boom" in said:
             raise ValueError("the model <b>broke</b>")
+        if "half" in said:
+            raise ValueError("half a sign: \\udc80")
+        raised = {"ctrl": KeyboardInterrupt, "generator": GeneratorExit, "base": BaseException, "exit": SystemExit}
+        if said in raised:
+            raise raised[said]("of mine")
         return np.tile(np.arange(len(image_ids), dtype=np.float32), (len(histories), 1))
 """
 
@@ -253,6 +268,57 @@ def test_two_models_stand_side_by_side_and_one_may_fail(chromium: Any, home: Pat
         assert tab.locator(".answer .problem").count() == 0
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("half", "ValueError: half a sign: ?"),
+        ("ctrl", "KeyboardInterrupt: of mine"),
+        ("generator", "GeneratorExit: of mine"),
+        ("base", "BaseException: of mine"),
+        ("exit", "SystemExit: of mine"),
+    ],
+)
+def test_whatever_a_model_raises_is_said_on_the_page(home: Path, text: str, reason: str) -> None:
+    with serving(home, f"{home / 'fails.py'}:Fails") as served:
+        place = ask(served, f"{ask(served, '/')[1]}/say", "POST", f"text={text}&image=dress%2000")[1]
+        for _ in range(2):  # and nothing is locked for good
+            status, page = ask(served, place)
+            assert status == 200 and reason in page
+
+
+def test_ctrl_c_while_a_model_warms_up_ends_the_command(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answerer = Answerer(ready("bm25", load(home / "words")))
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(answerer, "_ask", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        answerer.warm_up()
+    monkeypatch.undo()
+    assert answerer.warm_up() == ""
+
+
+def test_who_waits_too_long_for_the_question_of_another_is_told_so(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answerer = Answerer(ready("bm25", load(home / "words")), patience=0.2)
+    came, go_on, plainly = threading.Event(), threading.Event(), answerer._ask
+
+    def slow(*asked: Any) -> Any:
+        came.set()
+        assert go_on.wait(10)
+        return plainly(*asked)
+
+    monkeypatch.setattr(answerer, "_ask", slow)
+    one, other = (History("dress", ("dress 00",), (text,)) for text in ("is red", "is blue"))
+    first = threading.Thread(target=answerer.answer, args=(one,))
+    first.start()
+    assert came.wait(10)
+    assert "still busy with another question" in answerer.answer(other).problem
+    go_on.set()
+    first.join()
+    assert answerer.answer(one).images and answerer.answer(other).problem == ""
+
+
 def test_a_page_whose_only_model_fails_lives_on(chromium: Any, home: Path) -> None:
     with serving(home, f"{home / 'fails.py'}:Fails") as served, visit(chromium, served) as tab:
         say(tab, "boom")
@@ -310,6 +376,16 @@ def test_too_much_and_nothing_are_refused_in_a_friendly_way(chromium: Any, chat:
             tab.evaluate("document.querySelector('.say').submit()")
         assert tab.locator("h1").inner_text() == "That was too long to read."
         tab.go_back()
+        tab.fill("#text", "y" * 70_000)
+        with tab.expect_navigation():
+            tab.press("#text", "Enter")
+        assert tab.locator("h1").inner_text() == "That was too long to read."
+        tab.go_back()
+        assert len(tab.locator("#text").input_value()) == 70_000  # nor this
+        tab.fill("#text", "is red")
+        follow(tab, ".say .strong")
+        tab.go_back()
+        assert tab.locator("#text").input_value() == ""  # it was said
         tab.evaluate("sessionStorage.clear()")
         tab.goto(served_page := tab.url)
         tab.fill("#text", "a draft")
@@ -392,7 +468,10 @@ def test_what_is_not_there_is_said(chat: Served) -> None:
     assert ask(chat, f"{place}/pick/dance")[0] == 404
     assert ask(chat, "/d/guessed")[0] == 410
     assert ask(chat, "/?category=hats")[0] == 404
-    assert ask(chat, f"{place}/say") == (303, place)  # a step that was too long, reloaded
+    for method in ("GET", "HEAD"):  # a step that was too long, reloaded; who only asks for the address does no step
+        assert ask(chat, f"{place}/say", method) == ask(chat, f"{place}/another", method) == (303, place)
+    after = ask(chat, f"{place}/say", "POST", urllib.parse.urlencode({"text": "红" * 2000, "image": "dress 00"}))[1]
+    assert "That is 2,000 letters; up to 500 are heard." in ask(chat, after)[1]
     for action, body in (("choose", "image=none"), ("drop", "turn=9"), ("back", "turn=x"), ("save", "x=")):
         status, after = ask(chat, f"{place}/{action}", "POST", body)
         assert status == 303 and 'role="alert"' in ask(chat, after)[1]
@@ -467,10 +546,29 @@ def test_a_dialogue_has_an_end() -> None:
         ("👩🏽‍🦰", "👩🏽‍🦰"),
         ("a\r\n\tb", "a b"),
         ("红色 \u202e rtl\ue000", "红色 rtl"),  # a mark of direction, and a sign of nobody's
+        ("می\u200cرود", "می\u200cرود"),  # a joiner that is part of how Persian is written
+        (ENGLAND, ENGLAND),
+        (f"red{ENGLAND[1:]}", "red"),  # words that only a machine would see
+        ("Schuh\u00adgröße", "Schuhgröße"),
+        ("\u3164", ""),
+        ("\u2800 \u200c", ""),
     ],
 )
 def test_unseen_signs_are_left_out(text: str, kept: str) -> None:
     assert tidy(text) == kept
+
+
+@given(st.text())
+@example(f"{ENGLAND}\u00ad\u200c")
+def test_what_the_page_takes_a_simulated_user_may_say(typed: str) -> None:
+    kept = tidy(typed)
+
+    class Says:
+        def say(self, situations: Sequence[Situation], world: World) -> list[str]:
+            return [kept]
+
+    assert plain(kept) == kept == tidy(kept)
+    assert kept == "" or heard(Says(), [Situation("dress", "a", "b")], World({}, Catalogue({}))) == [kept]
 
 
 def test_the_store_forgets_the_least_recently_seen() -> None:
@@ -581,7 +679,7 @@ def test_another_turn_leaves_one_transaction_and_another_way_makes_two(home: Pat
 def test_the_command_on_the_page_makes_a_benchmark_of_what_was_saved(
     home: Path, tmp_path: Path, benchmark: str
 ) -> None:
-    texts = ["is red", "‏أحمر\u202e", "👩🏽‍🦰 \x1b[31m", "with 7 buttons", "is plain"]
+    texts = ["is red", "‏أحمر\u202e", "👩🏽‍🦰 \x1b[31m", f"می\u200cرود {ENGLAND}", "is plain"]
     with serving(home, benchmark=benchmark, out=str(tmp_path / "it's here")) as served:
         for turns in (1, 5):
             place = ask(served, f"{ask(served, '/')[1]}/target", "POST", "image=dress%2007")[1]
@@ -663,6 +761,7 @@ def test_mistakes_on_the_command_line_are_said(home: Path, chat: Served) -> None
     assert "no model named 'bm52'. Did you mean 'bm25'?" in run("bm52", "--benchmark", words)
     assert "is no benchmark" in run("bm25", "--benchmark", str(home))
     assert "Give another --port" in run("--benchmark", words, "--port", str(chat.server.port))
+    assert run("bm25", "ewma", "random") == "mtbench: one model, or two side by side, not 3\n"
 
 
 def test_a_port_in_use_is_said_before_anything_is_made(tmp_path: Path, chat: Served) -> None:
@@ -682,6 +781,47 @@ def test_the_server_ends_with_one_line(home: Path, tmp_path: Path, how: signal.S
         process.send_signal(how)
         told, complaints = process.communicate(timeout=10)
     assert (process.returncode, told.split("\n"), complaints) == (0, ["", "Ended. No dialogue was saved.", ""], "")
+
+
+BROWSER = """#!{python}
+import pathlib, sys, urllib.request
+print("no method available", file=sys.stderr)
+print("a browser")
+try:
+    with urllib.request.urlopen(sys.argv[1], timeout=20) as answer:
+        said = str(answer.status)
+except OSError as error:
+    said = str(error)
+pathlib.Path({told!r}).write_text(said)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a browser is a script here")
+def test_the_server_waits_for_no_browser_and_its_words_stay_off_the_terminal(home: Path, tmp_path: Path) -> None:
+    told, browser = tmp_path / "told", tmp_path / "w3m"
+    browser.write_text(BROWSER.format(python=sys.executable, told=str(told)))
+    browser.chmod(0o755)
+    words = ["--benchmark", str(home / "words"), "--out", str(tmp_path / "out"), "--port", "0"]
+    line = [sys.executable, "-m", "mtbench", "chat", *words]
+    env = {**os.environ, "PATH": str(tmp_path), "BROWSER": str(browser)}
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
+        for _ in range(300):
+            time.sleep(0.1)
+            if told.exists() and told.read_text():
+                break
+        process.send_signal(signal.SIGTERM)
+        printed, complaints = process.communicate(timeout=30)
+    assert told.read_text() == "200"
+    assert "a browser" not in printed and complaints == ""
+
+
+def test_without_a_browser_nothing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    open_browser("http://127.0.0.1:9/")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no python"))
+    open_browser("http://127.0.0.1:9/")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_without_flask_the_command_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:

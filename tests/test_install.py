@@ -53,7 +53,12 @@ def test_the_wheel_holds_both_packages_typed_with_licence_and_plugins_and_nothin
         metadata = Parser().parsestr(archive.read(f"{folder}/METADATA").decode())
         points = archive.read(f"{folder}/entry_points.txt").decode()
     assert {"mtbench/py.typed", "builders/py.typed"} <= names
-    assert {"mtbench/chat/static/chat.css", "mtbench/chat/templates/dialogue.html"} <= names
+    pages = {
+        path.relative_to(copy).as_posix()
+        for kind in ("templates", "static")
+        for path in (copy / "mtbench").rglob(f"{kind}/*")
+    }
+    assert "mtbench/web/templates/page.html" in pages and pages <= names
     assert any(name.endswith("LICENSE") for name in names)
     assert {name.split("/")[0] for name in names} == {"mtbench", "builders", folder}
     sources = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -14,6 +13,7 @@ from mtbench.core.source import blame
 from mtbench.core.types import History
 from mtbench.evaluation.ranker import Ranker
 from mtbench.evaluation.ready import Ready
+from mtbench.web.kept import Kept
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +21,9 @@ TOP = 10
 LONGEST_REASON = 300
 KEPT = 512
 """Answers that a system remembers, the least recently asked for go first: some 1 MB."""
+
+PATIENCE = 60.0
+"""Seconds that a question waits for the one before."""
 
 Place: TypeAlias = str
 """Where an image stands: ``3``, ``3-5`` of those that score the same, ``shown`` once it was on the table, ``-``."""
@@ -57,54 +60,52 @@ class Answerer:
         system: what is asked.
         name: to call it by.
         most: answers that are remembered.
+        patience: seconds after which somebody who waits is told so: a model may never come back.
     """
 
-    def __init__(self, system: Ready, name: str = "", most: int = KEPT) -> None:
+    def __init__(self, system: Ready, name: str = "", most: int = KEPT, patience: float = PATIENCE) -> None:
         self.system = system
         self.name = name or short(system.asked.name)
         self._ranker: Ranker = system.ranker()
         self._lock = threading.Lock()  # models keep indices and caches, and know nothing of threads
-        self.most = most
-        self._kept: OrderedDict[tuple[History, str | None], Answer] = OrderedDict()
-        self._keeping = threading.Lock()
+        self.patience = patience
+        self._kept: Kept[tuple[History, str | None], Answer] = Kept(most)
 
     def warm_up(self) -> str:
-        """Embed the galleries now; what went wrong, if anything did: the page says it again."""
+        """Embed the galleries now; what went wrong, if anything did: the page says it again.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C.
+        """
         said = "show me something else"
         first = [History(name, (g.image_ids[0],), (said,)) for name, g in self.system.galleries.items()]
         return next((problem for problem in (self.answer(one).problem for one in first) if problem), "")
 
     def answer(self, history: History, target: str | None = None) -> Answer:
-        """The answer to a dialogue of at least one turn; never an exception."""
-        known = self._remembered(history, target)
+        """The answer to a dialogue of at least one turn; never an exception, but Ctrl-C in the main thread."""
+        known = self._kept.get((history, target))
         if known is not None:
             return known
+        if not self._lock.acquire(timeout=self.patience):
+            return Answer(self.name, problem="It is still busy with another question. Try again in a while.")
         try:
-            with self._lock, blame(self.system.asked.plugin):
-                known = self._remembered(history, target)  # somebody else may have asked meanwhile
-                if known is not None:
-                    return known
+            known = self._kept.get((history, target))  # somebody else may have asked meanwhile
+            if known is not None:
+                return known
+            with blame(self.system.asked.plugin):
                 start = time.perf_counter()
                 images, places, candidates = self._ask(history, target)
                 took = 1000 * (time.perf_counter() - start)
-                return self._remember(history, target, Answer(self.name, images, places, candidates, took))
-        except (Exception, SystemExit) as error:
+            return self._kept.put((history, target), Answer(self.name, images, places, candidates, took))
+        except BaseException as error:
+            # Signals reach the main thread alone: elsewhere it is the model that raises even this
+            if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+                raise
             if not isinstance(error, MtbenchError):
                 logger.warning("%s failed", self.name, exc_info=True)
             return Answer(self.name, problem=_reason(error))
-
-    def _remembered(self, history: History, target: str | None) -> Answer | None:
-        with self._keeping:
-            if (history, target) in self._kept:
-                self._kept.move_to_end((history, target))
-            return self._kept.get((history, target))
-
-    def _remember(self, history: History, target: str | None, answer: Answer) -> Answer:
-        with self._keeping:
-            self._kept[history, target] = answer
-            while len(self._kept) > self.most:
-                self._kept.popitem(last=False)
-        return answer
+        finally:
+            self._lock.release()
 
     def _ask(self, history: History, target: str | None) -> tuple[tuple[str, ...], tuple[Place, ...], int]:
         """One call for all turns if an image is wanted, else for the last one."""
@@ -138,4 +139,5 @@ def _place(above: int, equal: int) -> Place:
 
 def _reason(error: BaseException) -> str:
     text = str(error) if isinstance(error, MtbenchError) else f"{type(error).__name__}: {error}".rstrip(": ")
+    text = text.encode(errors="replace").decode()  # half of a pair of signs (a surrogate) can be sent to nobody
     return text if len(text) <= LONGEST_REASON else text[:LONGEST_REASON] + " ..."

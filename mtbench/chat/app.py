@@ -23,7 +23,7 @@ from mtbench.web.app import Page, application
 from mtbench.web.pictures import Pictures
 
 PER_PAGE = 48
-LARGEST = 16 << 10
+LARGEST = 64 << 10
 """Bytes of a form: more than the longest text, so that what is too long for us is said on the page."""
 
 
@@ -102,7 +102,7 @@ class Pages:
         }
         if action not in steps:
             abort(404)
-        if request.method == "GET":  # the address of a step that was too long to read
+        if request.method != "POST":  # the address of a step that was too long to read
             return redirect(url_for("show", moment=moment), 303)
         dialogue = self._dialogue(moment)
         try:

@@ -12,11 +12,11 @@
 from __future__ import annotations
 
 import secrets
-import unicodedata
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from mtbench.core.errors import MtbenchError
+from mtbench.core.text import is_blank, plain
 from mtbench.core.types import History
 
 LONGEST = 500
@@ -124,7 +124,6 @@ class Dialogue:
 
 
 def tidy(text: str) -> str:
-    """One line as `mtbench build dialogues` takes it: no sign that cannot be seen, but the joiners of emoji."""
-    kept = " ".join("".join(letter if letter.isprintable() or letter == "\u200d" else " " for letter in text).split())
-    invisible = all(unicodedata.category(letter) in ("Cf", "Mn", "Zs") for letter in kept)
-    return "" if invisible else kept
+    """One line of plain text, as `mtbench build dialogues` takes it; empty where there is nothing to see."""
+    kept = " ".join(plain(text.replace("\u00ad", "")).split())  # a soft hyphen is inside a word
+    return "" if is_blank(kept) else kept

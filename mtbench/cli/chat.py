@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -15,8 +18,7 @@ PUBLIC = click.option("--public", is_flag=True, help="Let other machines in; the
 
 
 @click.command()
-@click.argument("model", required=False)
-@click.argument("model2", required=False)
+@click.argument("models", metavar="[MODEL [MODEL2]]", nargs=-1)
 @click.option(
     "--benchmark",
     metavar="DIR",
@@ -39,8 +41,7 @@ PUBLIC = click.option("--public", is_flag=True, help="Let other machines in; the
 @SET
 @click.option("--no-browser", is_flag=True, help="Do not open the page.")
 def chat(
-    model: str | None,
-    model2: str | None,
+    models: Sequence[str],
     benchmark: Path | None,
     features: str | None,
     words: str | None,
@@ -63,7 +64,7 @@ def chat(
     from mtbench.web.server import run
 
     settings = ChatSettings(
-        models=[name for name in (model, model2) if name],
+        models=models,
         benchmark=benchmark,
         features=features,
         words=words,
@@ -81,8 +82,25 @@ def chat(
     def told(url: str) -> None:
         click.echo(f"{served.about}\n\n  {url}\n\nDialogues that you save go to {served.saved_to}. Ctrl-C ends.")
         if not no_browser:
-            click.launch(url)
+            open_browser(url)
 
     run(served.server, told)
     kept = f"The dialogues are in {served.saved_to}" if served.saved_to.exists() else "No dialogue was saved"
     click.echo(f"\nEnded. {kept}.")
+
+
+def open_browser(url: str) -> None:
+    """Show a page where there is a browser with a window; does not wait for it, and is silent in any case.
+
+    In a process of its own: what a browser has to say stays off the terminal, and Ctrl-C does not end it.
+    """
+    calm = {name: value for name, value in os.environ.items() if name != "TERM"}  # without it, no browser in a terminal
+    with suppress(OSError):
+        subprocess.Popen(
+            [sys.executable, "-I", "-m", "webbrowser", url],
+            env=calm,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )

@@ -53,8 +53,13 @@ def files_of(images: Sequence[Image], folder: Path | None) -> dict[str, Path]:
     return files
 
 
-def open_picture(path: Path) -> Picture:
+def open_picture(path: Path, enough: int | None = None) -> Picture:
     """One image as RGB: turned as its EXIF says, transparency on white, the first frame of an animation.
+
+    Args:
+        path: the file.
+        enough: pixels of the longer side that are wanted; None for the image as it is. A large one is made smaller
+            before anything else, to at least these many: each copy of it takes four bytes for each pixel.
 
     Raises:
         MtbenchError: no image, cut short, or so large that it could be an attack on memory (Pillow's limit).
@@ -69,7 +74,7 @@ def open_picture(path: Path) -> Picture:
                 # Pillow only warns of these, and filters of warnings are shared by all threads.
                 if picture.width * picture.height > (Pillow.MAX_IMAGE_PIXELS or math.inf):
                     raise Pillow.DecompressionBombError
-                turned = ImageOps.exif_transpose(picture)
+                turned = ImageOps.exif_transpose(picture if enough is None else _shrunk(picture, enough))
                 if "A" in turned.getbands() or "transparency" in turned.info:
                     layers = turned.convert("RGBA")
                     white = Pillow.new("RGBA", layers.size, "white")
@@ -79,9 +84,23 @@ def open_picture(path: Path) -> Picture:
         raise MtbenchError(f"has more than {Pillow.MAX_IMAGE_PIXELS:,} pixels; make it smaller") from None
     except UnidentifiedImageError:
         raise MtbenchError(f"is none of {', '.join(FORMATS)}") from None
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, AttributeError) as error:
-        # Pillow's decoders raise all of these on broken files
-        raise MtbenchError(f"cannot be read as an image: {error}") from error
+    except Exception as error:  # decoders raise all kinds of errors on broken files, of struct and zlib too
+        raise MtbenchError(f"cannot be read as an image: {str(error) or type(error).__name__}") from error
+
+
+def _shrunk(picture: Picture, enough: int) -> Picture:
+    """A picture of less than twice as many pixels as are wanted; a small one as it is."""
+    from PIL import Image as Pillow
+
+    picture.draft(None, (enough, enough))  # a JPEG need not be decoded whole
+    picture.load()  # a TIFF that lies on its side is turned here
+    by = max(picture.size) // enough
+    if by < 2:
+        return picture
+    if picture.mode in ("L", "RGB", "CMYK"):
+        return picture.reduce(by)
+    # To average the others, Pillow copies them whole first: one pixel of many instead
+    return picture.resize((max(1, picture.width // by), max(1, picture.height // by)), Pillow.Resampling.NEAREST)
 
 
 def open_pictures(images: Sequence[Image], folder: Path | None) -> Iterator[Picture]:

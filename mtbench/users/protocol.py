@@ -18,6 +18,7 @@ import numpy as np
 
 from mtbench.core.errors import MtbenchError
 from mtbench.core.source import blame
+from mtbench.core.text import is_blank, plain
 from mtbench.core.types import Image, Turn
 from mtbench.data.truth import Truth
 from mtbench.models.protocol import Catalogue
@@ -162,13 +163,13 @@ def heard(simulator: Simulator, situations: Sequence[Situation], world: World) -
 
 
 def _wrong(text: object) -> str:
-    """What is wrong with a text; empty for plain words. Joined emoji are plain, and so are tabs and new lines."""
+    """What is wrong with a text; empty for plain words. Tabs and new lines are plain too."""
     if not isinstance(text, str):
         return f"is no text but {'None' if text is None else type(text).__name__}"
     if len(text) > LONGEST_TEXT:
         return f"has {len(text):,} signs; {LONGEST_TEXT:,} are the most"
-    plain = text.replace("\u200d", "").replace("\n", " ").replace("\t", " ")
-    if not plain.strip():
+    line = text.replace("\n", " ").replace("\t", " ")
+    if is_blank(line):
         return "is blank"
-    hidden = next((sign for sign in plain if not sign.isprintable()), "") if not plain.isprintable() else ""
+    hidden = next((sign for sign, shown in zip(line, plain(line), strict=True) if sign != shown), "")
     return f"holds U+{ord(hidden):04X}, which cannot be seen" if hidden else ""

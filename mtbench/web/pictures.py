@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import io
+import threading
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from mtbench.core.errors import MtbenchError
 from mtbench.core.types import Image
 from mtbench.data.benchmark import Benchmark
 from mtbench.features.imaging import FORMATS, files_of, open_picture
+from mtbench.web.kept import Kept
 
 SIDE = 640
 """Pixels of the longer side."""
@@ -62,7 +63,8 @@ class Pictures:
         self._tokens: dict[str, str] = {}
         self._looks_fine: set[str] = set()
         self._broken: set[str] = set()  # what was no picture once is not opened again
-        self.jpeg = lru_cache(maxsize=KEPT)(self._read)
+        self._kept: Kept[str, bytes] = Kept(KEPT)
+        self._decoding = threading.Lock()  # a small file may unpack to hundreds of megabytes: never two at once
 
     def name(self, image_ids: Iterable[str]) -> None:
         """Give out these images."""
@@ -76,6 +78,18 @@ class Pictures:
         """The JPEG at an address; None where there is none to give."""
         image = self._tokens.get(token)
         return None if image is None else self.jpeg(image)
+
+    def jpeg(self, image_id: str) -> bytes | None:
+        """The picture of an image, named or not; None where there is none that can be shown."""
+        known = self._kept.get(image_id)
+        if known is not None or image_id in self._broken:
+            return known
+        with self._decoding:
+            known = self._kept.get(image_id)  # somebody else may have asked meanwhile
+            if known is not None or image_id in self._broken:
+                return known
+            made = self._read(image_id)
+            return None if made is None else self._kept.put(image_id, made)
 
     def address(self, image_id: str) -> str:
         """Where the picture of a named image is."""
@@ -108,14 +122,14 @@ class Pictures:
         """
         image = self.images.get(image_id)
         path = self._file(image) if image is not None else None
-        if path is None or image_id in self._broken:
+        if path is None:
             return None
         try:
-            picture = open_picture(path)
+            picture = open_picture(path, 2 * SIDE)
             picture.thumbnail((SIDE, SIDE))
             stream = io.BytesIO()
             picture.save(stream, "JPEG", quality=88)
-        except (MtbenchError, OSError, ValueError):
+        except Exception:  # whatever is wrong with a file, the page shows words
             self._broken.add(image_id)
             return None
         return stream.getvalue()

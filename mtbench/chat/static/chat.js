@@ -26,6 +26,9 @@
     };
     try {
       // what was typed outlives a reload, a look at the images, and steps other than saying it
+      const sent = sessionStorage.getItem("sent");
+      sessionStorage.removeItem("sent");
+      if (sent !== null && sent !== key) sessionStorage.removeItem(sent); // on this very page nothing came of it
       const own = sessionStorage.getItem(key), carried = sessionStorage.getItem("carried");
       const aside = sessionStorage.getItem("aside");
       if (own !== null) text.value = own;
@@ -35,7 +38,7 @@
       sessionStorage.removeItem("aside");
       document.addEventListener("submit", (event) => {
         if (event.defaultPrevented || event.target.method !== "post") return;
-        sessionStorage.removeItem(key);
+        sessionStorage.setItem("sent", key);
         if (event.target === text.form) return;
         // Go back brings words of its own
         const action = event.submitter?.getAttribute("formaction") || event.target.action;
@@ -62,6 +65,13 @@
         if (typed !== null) sessionStorage.setItem("carried", typed);
       } catch { /* no storage: nothing is kept */ }
     });
+  }
+
+  // after a step that could not be read, as one that is too long, the words stay where they were said
+  if (document.querySelector(".message")) {
+    try {
+      for (const name of ["sent", "carried", "aside"]) sessionStorage.removeItem(name);
+    } catch { /* no storage: nothing was kept */ }
   }
 
   const category = document.getElementById("category");
