@@ -27,11 +27,11 @@ from mtbench.evaluation.comparison.comparable import Result
 from mtbench.evaluation.results import Values
 from mtbench.evaluation.runs import Ranking, write_run
 from mtbench.study.agreement import fleiss, krippendorff, percent
-from mtbench.study.design import PAIRWISE, THREE_WAY, Design, Question
+from mtbench.study.design import PAIRWISE, THREE_WAY, Design, Question, drawn
 from mtbench.study.places import allowed_for, stood
-from mtbench.study.report import drawn, summary
+from mtbench.study.report import summary
 from mtbench.study.store import AWAY, Answer, Store
-from mtbench.study.told import tables
+from mtbench.study.tables import tables
 from mtbench.study.tops import draw, read_tops, shown_in
 
 

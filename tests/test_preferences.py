@@ -187,6 +187,19 @@ def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
     assert result.exit_code == 2 and "is a folder; give the file that mtbench study serve made" in result.stderr
 
 
+def test_a_file_of_another_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "study.sqlite"
+    Store(path, design()).new_participant()
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE participant SET seen = 1")
+        database.execute("PRAGMA user_version = 2")
+    for of in (None, design()):
+        with pytest.raises(MtbenchError, match="has schema version 2, and this mtbench reads 1"):
+            Store(path, of)
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT seen FROM participant").fetchone() == (1,)
+
+
 KILLED = """
 import json
 from pathlib import Path

@@ -57,7 +57,7 @@ def serve(
 
     need("flask", extra="chat")
     from mtbench.data.benchmark import load
-    from mtbench.study.report import drawn
+    from mtbench.study.design import drawn
     from mtbench.study.serve import design_of
     from mtbench.study.serve import serve as run
 
@@ -80,9 +80,9 @@ def serve(
 @click.option("--overwrite", is_flag=True, help="Replace FILE.html.")
 def report(answers: Path, as_json: bool, out: Path | None, overwrite: bool) -> None:
     """Print what the participants preferred, with intervals, tests, and how far they agree."""
+    from mtbench.study.page import check_page, write_page
     from mtbench.study.report import report as count
     from mtbench.study.store import Store
-    from mtbench.study.told import check_page, write_page
 
     if out is not None:
         check_page(out, overwrite=overwrite)
@@ -116,7 +116,7 @@ def forget(answers: Path, code: str) -> None:
 
 def _text(found: Mapping[str, Any]) -> str:
     """The numbers of a study, for people."""
-    from mtbench.study.told import head, tables
+    from mtbench.study.tables import head, tables
 
     lines = [head(found), *found["drawn"], "", *found["claims"]]
     for title, headers, rows, note in tables(found):

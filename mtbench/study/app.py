@@ -71,9 +71,9 @@ class Pages:
     def begin(self) -> Page:
         """The first page; straight on for who has begun."""
         who = self._who()
-        return (
-            self._next(who) if who is not None else self._render("begin.html", problem=LOST * self._is_lost(), code="")
-        )
+        if who is not None:
+            return self._next(who)
+        return self._render("begin.html", problem=LOST * self._is_lost(), code="")
 
     def consent(self) -> Page:
         """Take somebody in."""
@@ -105,17 +105,17 @@ class Pages:
         who = self._who()
         if who is None:
             return redirect("/", 303)
-        given = {answer.question: answer for answer in self.store.answers(who)}
+        given = self._given(who)
         order = self.design.order(who)
         if not 1 <= number <= len(order) or (order[number - 1] not in given and number != _first(order, given)):
             return self._next(who)
         at = order[number - 1]
         question, shown = self.design.questions[at], self.design.shown(at, who)
+        said = ""
         if at in given:
-            choice = given[at].choice
+            choice = given[at]
             said = NEITHER if choice is None else LETTERS[shown.index(choice)]
         else:
-            said = ""
             try:
                 self.store.showing(who, at)
             except sqlite3.Error:  # then it is not known how long the answer took, and that is all
@@ -151,12 +151,12 @@ class Pages:
         shown = self.design.shown(at, who)
         allowed = {str(place): model for place, model in enumerate(shown, start=1)} | {NEITHER: None}
         choice = request.form.get("choice", "")
-        given = {answer.question: answer.choice for answer in self.store.answers(who)}
+        given = self._given(who)
         if choice not in allowed or (at not in given and number != _first(order, given)):
             return self._next(who, lost=True)
         if at not in given and self.store.answer(who, at, allowed[choice]):
             return self._next(who)
-        given = {answer.question: answer.choice for answer in self.store.answers(who)}
+        given = self._given(who)
         if at not in given:  # whoever it is was removed in the meantime
             return self._next(who, lost=True)
         return self._next(who) if given[at] == allowed[choice] else redirect(f"/question/{number}?answer=lost", 303)
@@ -172,12 +172,10 @@ class Pages:
         who = self._who()
         if who is None:
             return redirect("/", 303)
-        answered, total = len(self.store.answers(who)), len(self.design.questions)
-        return (
-            self._next(who)
-            if answered < total
-            else self._render("done.html", total=total, code=self._code(), lost=self._is_lost())
-        )
+        total = len(self.design.questions)
+        if len(self._given(who)) < total:
+            return self._next(who)
+        return self._render("done.html", total=total, code=self._code(), lost=self._is_lost())
 
     def _card(self, image_id: str) -> Card:
         """Nothing tells where it comes from, its id neither; and a picture is one that can be shown."""
@@ -190,6 +188,10 @@ class Pages:
     def _who(self) -> int | None:
         code = self._code()
         return self.store.participant(code) if code else None
+
+    def _given(self, who: int) -> dict[int, int | None]:
+        """What somebody has chosen, by question."""
+        return {answer.question: answer.choice for answer in self.store.answers(who)}
 
     def _code(self) -> str:
         return str(request.cookies.get(self.cookie, ""))[:80]
@@ -212,13 +214,11 @@ class Pages:
         return response
 
     def _next(self, who: int, *, lost: bool = False) -> Page:
-        given = {answer.question for answer in self.store.answers(who)}
-        first = _first(self.design.order(who), given)
+        first = _first(self.design.order(who), self._given(who))
         return redirect(("/done" if first is None else f"/question/{first}") + "?answer=lost" * lost, 303)
 
     def _render(self, name: str, **values: object) -> str:
-        candidates = 2 if self.design.way == "pairwise" else 3
-        return render_template(name, questions=len(self.design.questions), choices=candidates, **values)
+        return render_template(name, questions=len(self.design.questions), choices=self.design.candidates, **values)
 
 
 def _first(order: Sequence[int], given: Container[int]) -> int | None:

@@ -33,6 +33,9 @@ SQUARES = {
 }
 """Rows by number of candidates. Of three, each half is a Latin square, and both together are every order there is."""
 
+LEFT_OUT = ("same image first", "look the same", "cannot be shown", "not ranked", "only shown images")
+"""Why a transaction may not be asked about, in the order in which it is told."""
+
 
 @dataclass(frozen=True)
 class Question:
@@ -82,6 +85,11 @@ class Design:
     secret: str = ""
 
     @property
+    def candidates(self) -> int:
+        """How many images stand side by side."""
+        return len(self.questions[0].models)
+
+    @property
     def parts(self) -> dict[str, str]:
         """What makes a study this one and no other, in parts that an error can name."""
         return {
@@ -100,12 +108,11 @@ class Design:
 
     def order(self, participant: int) -> list[int]:
         """The questions in a participant's own order."""
-
         return sorted(range(len(self.questions)), key=lambda question: self._drawn(participant, question))
 
     def shown(self, question: int, participant: int) -> tuple[int, ...]:
         """The models of a question from left to right, as places in its ``models``."""
-        return arrangement(self._turns[question], participant, len(self.questions[question].models))
+        return arrangement(self._turns[question], participant, self.candidates)
 
     @cached_property
     def _turns(self) -> dict[int, int]:
@@ -128,7 +135,7 @@ class Design:
             given: by the number of each participant so far, how many answers there are, or will be from those who are
                 still at it.
         """
-        turns = len(SQUARES[len(self.questions[0].models)])
+        turns = len(SQUARES[self.candidates])
         had = [0] * turns
         for number, answers in given.items():
             had[number % turns] += answers
@@ -154,6 +161,29 @@ class Design:
                 "keys": tuple(found["keys"]),
             }
         )
+
+
+def drawn(design: Design) -> list[str]:
+    """Where the questions come from, in sentences."""
+    n, counts = design.transactions, design.counts
+    asked, pairs = len(design.questions), len({question.models for question in design.questions})
+    of = f"{n:,} transactions" if pairs == 1 else f"{pairs} pairs of models on {n:,} transactions"
+    kind = "three" if design.way == THREE_WAY else "two"
+    lines = [
+        f"{asked:,} question{'s' * (asked != 1)} of {kind} images each, drawn with seed {design.seed} among "
+        f"{counts.get('different', 0):,} with different first images, of {of}."
+        + f" {design.asked:,} were asked for; there are no more."
+        * (asked < design.asked)
+    ]
+    if left := [f"{counts[why]:,} {why}" for why in LEFT_OUT if counts.get(why)]:
+        lines.append(f"Left out: {', '.join(left)}.")
+    lines.append("First images are the best that the dialogue has not shown: shown images were left out.")
+    lines += [
+        f"{name}: on {count:,} of its questions the first image has the same score as the second, so chance chose it."
+        for name, count in design.tied.items()
+        if count
+    ]
+    return lines
 
 
 def arrangement(turn: int, participant: int, candidates: int) -> tuple[int, ...]:

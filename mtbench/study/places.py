@@ -37,7 +37,7 @@ def stood(design: Design, answers: Sequence[Answer]) -> dict[str, Any]:
         ``counts``, a row of places per model, and whether they are ``balanced``: in no row two places that differ by
         more than `SLACK`.
     """
-    counts = [[0] * len(design.questions[0].models) for _ in design.names]
+    counts = [[0] * design.candidates for _ in design.names]
     for answer in answers:
         models = design.questions[answer.question].models
         for place, candidate in enumerate(answer.shown):
@@ -56,7 +56,7 @@ def place_effect(design: Design, answers: Sequence[Answer]) -> dict[str, Any]:
         ``counts`` and ``expected`` by place, ``n`` decided answers, and ``p``; None where nobody saw two orders of the
         same models, so that place and model cannot be told apart.
     """
-    candidates = len(design.questions[0].models)
+    candidates = design.candidates
     groups: defaultdict[tuple[int, ...], list[tuple[int, tuple[int, ...]]]] = defaultdict(list)
     for answer in answers:
         if answer.choice is not None:

@@ -3,8 +3,8 @@
 "Neither / cannot tell" is a choice: rates are shares of all answers, so that those of the models and of "neither" add
 up to 1 where all models are shown at once; of the *decided* answers it is left out. A test counts final targets and
 not answers: what participants say of all transactions that end in one target is one piece of evidence, for the model
-that more of them took (``targets_first`` and ``targets_second`` count those targets). Who leaves early
-unbalances the places, so it is counted where each model stood, and a test allows for it (`mtbench.study.places`).
+that more of them took (``targets_first`` and ``targets_second`` count those targets). Who leaves early unbalances the
+places, so it is counted where each model stood, and a test allows for it (`mtbench.study.places`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mtbench.evaluation.comparison.significance import holm
 from mtbench.evaluation.statistics import bootstrap
 from mtbench.study.agreement import fleiss, krippendorff, percent
 from mtbench.study.claims import claims
-from mtbench.study.design import Design
+from mtbench.study.design import Design, drawn
 from mtbench.study.places import allowed_for, place_effect, stood
 from mtbench.study.store import Answer, Store
 
@@ -80,34 +80,6 @@ def summary(design: Design, answers: Sequence[Answer], participants: int = 0) ->
     return found
 
 
-def drawn(design: Design) -> list[str]:
-    """Where the questions come from, in sentences."""
-    n, counts = design.transactions, design.counts
-    pairs = len({q.models for q in design.questions}) if design.way == "pairwise" else 1
-    of = f"{n:,} transactions" if pairs == 1 else f"{pairs} pairs of models on {n:,} transactions"
-    kind = "three" if design.way == "three-way" else "two"
-    asked, short = len(design.questions), len(design.questions) < design.asked
-    lines = [
-        f"{asked:,} question{'s' * (asked != 1)} of {kind} images each, drawn with seed {design.seed} among "
-        f"{counts.get('different', 0):,} with different first images, of {of}."
-        + f" {design.asked:,} were asked for; there are no more."
-        * short
-    ]
-    left = [f"{counts[why]:,} {why}" for why in _LEFT_OUT if counts.get(why)]
-    if left:
-        lines.append(f"Left out: {', '.join(left)}.")
-    lines.append("First images are the best that the dialogue has not shown: shown images were left out.")
-    lines += [
-        f"{name}: on {count:,} of its questions the first image has the same score as the second, so chance chose it."
-        for name, count in design.tied.items()
-        if count
-    ]
-    return lines
-
-
-_LEFT_OUT = ("same image first", "look the same", "cannot be shown", "not ranked", "only shown images")
-
-
 def _rate(design: Design, answers: Sequence[Answer], model: int) -> Row:
     """How often a model was taken where it was shown."""
     asked = [answer for answer in answers if model in design.questions[answer.question].models]
@@ -151,51 +123,52 @@ def _pairs(design: Design, answers: Sequence[Answer], counts: Sequence[int]) -> 
         counts: how often each place was taken.
     """
     liked = sorted(range(len(counts)), key=lambda place: -counts[place])
-    rows: list[Row] = []
-    for one, two in combinations(range(len(design.names)), 2):
-        beside = [a for a in answers if {one, two} <= set(design.questions[a.question].models)]
-        if not any({one, two} <= set(question.models) for question in design.questions):
-            continue
-        votes: defaultdict[str, list[int]] = defaultdict(list)
-        better: Counter[str] = Counter()
-        for answer in beside:
-            taken = _taken(design, answer)
-            if taken in (one, two):
-                question = design.questions[answer.question]
-                votes[question.cluster].append(1 if taken == one else -1)
-                at = [liked.index(answer.shown.index(question.models.index(model))) for model in (one, two)]
-                better[question.cluster] += 1 if at[0] < at[1] else -1
-        every: list[int] = [vote for of in votes.values() for vote in of]
-        sums = [sum(of) for of in votes.values()]
-        first, second = sum(total > 0 for total in sums), sum(total < 0 for total in sums)
-        decides = [(sum(of) > 0, better[cluster]) for cluster, of in votes.items() if sum(of)]
-        share = binomtest(first, first + second).proportion_ci() if first + second else None
-        shares = _share(np.array([vote > 0 for vote in every], np.float64), [c for c, of in votes.items() for _ in of])
-        rows.append(
-            {
-                "first": design.names[one],
-                "second": design.names[two],
-                "n": len(beside),
-                "answers_first": every.count(1),
-                "answers_second": every.count(-1),
-                "answers_share_first": shares[0],
-                "answers_interval": shares[1],
-                "share_first": first / (first + second) if share else None,
-                "interval": [float(share.low), float(share.high)] if share else None,
-                "targets_first": first,
-                "targets_second": second,
-                "targets_tied": len(sums) - first - second,
-                "better_place_first": sum(more > 0 for _, more in decides),
-                "better_place_second": sum(more < 0 for _, more in decides),
-                "p": _sign_test(first, second),
-                "p_places": allowed_for(decides),
-                "p_answers": _sign_test(every.count(1), every.count(-1)),
-            }
-        )
+    beside = sorted({pair for question in design.questions for pair in combinations(sorted(question.models), 2)})
+    rows = [_pair(design, answers, *pair, liked) for pair in beside]
     for name, of in (("p_holm", "p"), ("p_places_holm", "p_places")):
-        for row, adjusted in zip(rows, holm([float(row[of]) for row in rows]).tolist(), strict=True):
+        for row, adjusted in zip(rows, holm([row[of] for row in rows]).tolist(), strict=True):
             row[name] = adjusted
     return rows
+
+
+def _pair(design: Design, answers: Sequence[Answer], one: int, two: int, liked: Sequence[int]) -> Row:
+    """What was said where two models stood side by side; ``liked`` has the places that were taken most often first."""
+    beside = [answer for answer in answers if {one, two} <= set(design.questions[answer.question].models)]
+    votes: defaultdict[str, list[int]] = defaultdict(list)
+    better: Counter[str] = Counter()
+    for answer in beside:
+        taken = _taken(design, answer)
+        if taken in (one, two):
+            question = design.questions[answer.question]
+            votes[question.cluster].append(1 if taken == one else -1)
+            at = [liked.index(answer.shown.index(question.models.index(model))) for model in (one, two)]
+            better[question.cluster] += 1 if at[0] < at[1] else -1
+    every = [vote for of in votes.values() for vote in of]
+    answers_share = _share(np.array(every) > 0, [cluster for cluster, of in votes.items() for _ in of])
+    sums = {cluster: sum(of) for cluster, of in votes.items()}
+    decides = [(total > 0, better[cluster]) for cluster, total in sums.items() if total]
+    first = sum(won for won, _ in decides)
+    second = len(decides) - first
+    share = binomtest(first, len(decides)).proportion_ci() if decides else None
+    return {
+        "first": design.names[one],
+        "second": design.names[two],
+        "n": len(beside),
+        "answers_first": every.count(1),
+        "answers_second": every.count(-1),
+        "answers_share_first": answers_share[0],
+        "answers_interval": answers_share[1],
+        "share_first": first / len(decides) if decides else None,
+        "interval": [float(share.low), float(share.high)] if share else None,
+        "targets_first": first,
+        "targets_second": second,
+        "targets_tied": len(sums) - len(decides),
+        "better_place_first": sum(more > 0 for _, more in decides),
+        "better_place_second": sum(more < 0 for _, more in decides),
+        "p": _sign_test(first, second),
+        "p_places": allowed_for(decides),
+        "p_answers": _sign_test(every.count(1), every.count(-1)),
+    }
 
 
 def _sign_test(first: int, second: int) -> float:

@@ -1,8 +1,8 @@
 """The answers in one SQLite file: a row per answer, written at once, and kept whatever happens to the process.
 
-The file knows which study it is of, and no other may write into it. Of a participant it knows a number and a hash of
-the code: nobody who has the file can go on as somebody else. It tells how long an answer took and not when it was
-given; when somebody was last here it knows until they have finished, or were away for `AWAY`.
+Of a participant the file knows a number and a hash of the code: nobody who has it can go on as somebody else. It tells
+how long an answer took and not when it was given; when somebody was last here it knows until they have finished, or
+were away for `AWAY`.
 """
 
 from __future__ import annotations
@@ -13,31 +13,20 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mtbench.core.errors import MtbenchError
+from mtbench.study.database import begin, clean, opened, read
 from mtbench.study.design import Design
-
-SCHEMA_VERSION = 1
-APPLICATION = 0x6D746273
-"""``mtbs``, in the header of the file: what is no study is not written into."""
 
 LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 """Of codes: none that looks like another. 16 of 31 letters are 79 bits."""
 
 AWAY = 1800
 """Seconds after which somebody has left: no answer took that long, and their share of the places goes to others."""
-
-_SCHEMA = """
-CREATE TABLE study (identity TEXT NOT NULL, parts TEXT NOT NULL, design TEXT NOT NULL);
-CREATE TABLE participant (number INTEGER PRIMARY KEY, code TEXT NOT NULL UNIQUE, question INTEGER, seen REAL);
-CREATE TABLE answer (
-    participant INTEGER NOT NULL REFERENCES participant (number), question INTEGER NOT NULL, choice INTEGER,
-    seconds REAL, shown TEXT NOT NULL, UNIQUE (participant, question));
-"""
 
 
 @dataclass(frozen=True)
@@ -78,9 +67,11 @@ class Store:
             raise MtbenchError(f"there is no file {path}; mtbench study serve makes it")
         try:
             if design is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._begin(design)
-            self.design = self._read(design)
+                begin(path, design)
+            self.design = read(path, design)
+            if design is not None:
+                with self._writing() as database:
+                    _drop_times(database)
         except (sqlite3.Error, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise MtbenchError(f"{path} cannot be used as the file of a study: {error}") from error
 
@@ -104,7 +95,7 @@ class Store:
 
     def participant(self, code: str) -> int | None:
         """The number of a participant; None if nobody has that code."""
-        with self._open() as database:
+        with opened(self.path) as database:
             row = database.execute("SELECT number FROM participant WHERE code = ?", (_hash(code),)).fetchone()
         return None if row is None else int(row[0])
 
@@ -156,7 +147,7 @@ class Store:
         except sqlite3.Error as error:
             raise MtbenchError(f"{self.path} cannot be changed: {error}") from error
         try:
-            self._clean()
+            clean(self.path)
         except sqlite3.Error as error:
             raise MtbenchError(
                 f"{gone:,} answers are removed, but traces are left in {self.path} or its log ({error}): stop what "
@@ -164,21 +155,11 @@ class Store:
             ) from error
         return gone
 
-    def _clean(self) -> None:
-        """Write the file anew and empty its log: pages that were split or moved hold copies of old rows."""
-        with closing(self._connect()) as database:
-            database.execute("VACUUM")
-            until = time.monotonic() + 20
-            while database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:  # somebody is reading
-                if time.monotonic() > until:
-                    raise sqlite3.OperationalError("somebody reads it all the time")
-                time.sleep(0.05)
-
     def answers(self, participant: int | None = None) -> list[Answer]:
         """All answers, or those of one participant, in the order of participants and questions."""
         sql = "SELECT participant, answer.question, choice, seconds, shown, number FROM answer LEFT JOIN participant"
         where, values = ("", ()) if participant is None else (" WHERE participant = ?", (participant,))
-        with self._open(read_only=participant is None) as database:
+        with opened(self.path, read_only=participant is None) as database:
             rows = database.execute(
                 f"{sql} ON participant = number{where} ORDER BY participant, answer.question", values
             ).fetchall()
@@ -195,7 +176,7 @@ class Store:
         wrong = {
             "of nobody who has begun": number is None,
             "to no question of the study": not is_asked,
-            "of no model": is_asked and not (choice is None or choice in [*range(len(design.questions[what].models))]),
+            "of no model": choice not in (None, *range(design.candidates)),
             "given in no time that can be": not (took is None or (isinstance(took, float) and 0 <= took <= AWAY)),
             "to another order than was shown": is_asked
             and number is not None
@@ -207,88 +188,17 @@ class Store:
 
     def participants(self) -> int:
         """How many have consented."""
-        with self._open(read_only=True) as database:
+        with opened(self.path, read_only=True) as database:
             return int(database.execute("SELECT COUNT(*) FROM participant").fetchone()[0])
-
-    def _begin(self, design: Design) -> None:
-        if self.path.is_file() and self.path.stat().st_size:
-            with self._open(read_only=True) as database:  # before a setting is changed in what is not ours
-                tables = database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
-                if tables and database.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
-                    raise MtbenchError(f"{self.path} is a database of something else; give another file as --out")
-        with self._open(make=True) as database:
-            database.execute("BEGIN IMMEDIATE")  # two servers that start at once
-            if database.execute("PRAGMA application_id").fetchone()[0] == APPLICATION:
-                if database.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION:
-                    _drop_times(database)
-                return
-            design = replace(design, secret=secrets.token_hex(16))
-            for statement in filter(str.strip, _SCHEMA.split(";")):
-                database.execute(statement)
-            row = (design.identity, json.dumps(design.parts), json.dumps(design.to_json()))
-            database.execute("INSERT INTO study VALUES (?, ?, ?)", row)
-            database.execute(f"PRAGMA application_id = {APPLICATION}")
-            database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-    def _read(self, design: Design | None) -> Design:
-        with self._open(read_only=design is None) as database:
-            if database.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
-                raise MtbenchError(f"{self.path} is no file of mtbench study serve")
-            version = database.execute("PRAGMA user_version").fetchone()[0]
-            if version != SCHEMA_VERSION:
-                raise MtbenchError(
-                    f"{self.path} has schema version {version}, and this mtbench reads {SCHEMA_VERSION}: take the one "
-                    "that made it, or give another file"
-                )
-            identity, parts, text = database.execute("SELECT identity, parts, design FROM study").fetchone()
-        if design is not None and identity != design.identity:
-            old, new = json.loads(parts), design.parts
-            others = ", ".join(name for name in new if old.get(name) != new[name])
-            raise MtbenchError(
-                f"{self.path} holds the answers of another study: other {others}. Start it as before, or give a new "
-                "file as --out"
-            )
-        found = Design.from_json(json.loads(text))
-        if found.identity != identity:
-            raise MtbenchError(f"{self.path} was changed: its questions are not those that were asked")
-        return found
-
-    @contextmanager
-    def _open(
-        self, *, read_only: bool = False, make: bool = False, timeout: float = 20
-    ) -> Iterator[sqlite3.Connection]:
-        """A connection of its own, committed at the end: threads and processes share the file, and nothing else."""
-        with closing(self._connect(read_only=read_only, make=make, timeout=timeout)) as database, database:
-            yield database
 
     @contextmanager
     def _writing(self, timeout: float = 20) -> Iterator[sqlite3.Connection]:
         """The only one who writes; and only into the file of this study, for another may have taken its place."""
-        with self._open(timeout=timeout) as database:
+        with opened(self.path, timeout=timeout) as database:
             database.execute("BEGIN IMMEDIATE")
             if database.execute("SELECT identity FROM study").fetchone() != (self.design.identity,):
                 raise sqlite3.DatabaseError("another study has taken the place of the file")
             yield database
-
-    def _connect(self, *, read_only: bool = False, make: bool = False, timeout: float = 20) -> sqlite3.Connection:
-        """A connection; a file is made only where that is asked for."""
-        uri = self.path.resolve().as_uri()
-        if not read_only:
-            database = sqlite3.connect(f"{uri}?mode={'rwc' if make else 'rw'}", uri=True, timeout=timeout)
-            for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
-                database.execute(f"PRAGMA {setting}")
-            return database
-        log = self.path.with_name(f"{self.path.name}-wal")
-        # A folder that cannot be written into allows the latter alone, which would not see answers in the log.
-        for more in ("mode=ro", *(() if log.exists() and log.stat().st_size else ("mode=ro&immutable=1",))):
-            database = sqlite3.connect(f"{uri}?{more}", uri=True, timeout=timeout)
-            try:
-                database.execute("SELECT 1 FROM sqlite_master").fetchone()
-                return database
-            except sqlite3.OperationalError as error:
-                database.close()
-                failed = error
-        raise failed
 
 
 def _drop_times(database: sqlite3.Connection) -> None:

@@ -11,7 +11,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
 
@@ -105,32 +105,13 @@ def draw(
     """
     models = range(len(results))
     groups = list(combinations(models, 2)) if way == PAIRWISE else [tuple(models)]
-    clusters = dict(zip(map(str, results[0].values.ids), map(str, results[0].values.clusters), strict=True))
-    order = sorted(clusters, key=lambda name: hashlib.sha256(f"{seed}\t{name}".encode()).digest())
+    ids, ends = map(str, results[0].values.ids), map(str, results[0].values.clusters)
+    order = sorted(zip(ids, ends, strict=True), key=lambda pair: hashlib.sha256(f"{seed}\t{pair[0]}".encode()).digest())
+    clusters = dict(order)
     counts: Counter[str] = Counter()
-    streams = [_askable(group, order, tops, look, counts) for group in groups]
     used: set[str] = set()
-    waiting: list[list[Question]] = [[] for _ in groups]
-    drawn: list[list[Question]] = [[] for _ in groups]
-    while sum(map(len, drawn)) < count:
-        before = sum(map(len, drawn))
-        for at, (group, stream) in enumerate(zip(groups, streams, strict=True)):
-            if sum(map(len, drawn)) == count:
-                break
-            for name, images in stream:
-                question = Question(name, clusters[name], group, images)
-                if name not in used:
-                    used.add(name)
-                    drawn[at].append(question)
-                    break
-                waiting[at].append(question)
-            else:
-                if waiting[at]:
-                    drawn[at].append(waiting[at].pop(0))
-        if sum(map(len, drawn)) == before:
-            break
-    turns = range(max(map(len, drawn), default=0))
-    questions = tuple(of[turn] for turn in turns for of in drawn if turn < len(of))
+    streams = [_new_first(_askable(group, clusters, tops, look, counts), used) for group in groups]
+    questions = tuple(islice(_in_turns(streams), count))
     if not questions:
         raise MtbenchError(
             "nothing to ask: on every transaction the first images of these models are the same, look the same, or "
@@ -147,12 +128,39 @@ def draw(
     )
 
 
+def _in_turns(streams: Sequence[Iterator[Question]]) -> Iterator[Question]:
+    """One of each in turn, as long as any has one; none is taken before its turn."""
+    left = list(streams)
+    while left:
+        for stream in tuple(left):
+            question = next(stream, None)
+            if question is None:
+                left.remove(stream)
+            else:
+                yield question
+
+
+def _new_first(questions: Iterator[Question], used: set[str]) -> Iterator[Question]:
+    """The questions about transactions that no pair of models has used, and then the others."""
+    again = []
+    for question in questions:
+        if question.transaction_id in used:
+            again.append(question)
+        else:
+            used.add(question.transaction_id)
+            yield question
+    yield from again
+
+
 def _askable(
-    group: Sequence[int], order: Sequence[str], tops: Sequence[Tops], look: Look, counts: Counter[str]
-) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The transactions on which a group of models put different images first, and images that can be shown."""
+    group: tuple[int, ...], clusters: Mapping[str, str], tops: Sequence[Tops], look: Look, counts: Counter[str]
+) -> Iterator[Question]:
+    """The transactions on which a group of models put different images first, and images that can be shown.
+
+    What is different is counted at once; what cannot be shown is found, and counted, as far as questions are drawn.
+    """
     differ = []
-    for name in order:
+    for name, cluster in clusters.items():
         images = tuple(tops[model].first.get(name, "") for model in group)
         if any(name in tops[model].used_up for model in group):
             counts["only shown images"] += 1
@@ -161,17 +169,17 @@ def _askable(
         elif len(set(images)) < len(images):
             counts["same image first"] += 1
         else:
-            differ.append((name, images))
+            differ.append(Question(name, cluster, group, images))
     counts["different"] += len(differ)
 
-    def asked() -> Iterator[tuple[str, tuple[str, ...]]]:
-        for name, images in differ:
-            looks = [look(image) for image in images]
+    def asked() -> Iterator[Question]:
+        for question in differ:
+            looks = [look(image) for image in question.images]
             if None in looks or len({isinstance(one, str) for one in looks}) > 1:
                 counts["cannot be shown"] += 1
             elif len(set(looks)) < len(looks):
                 counts["look the same"] += 1
             else:
-                yield name, images
+                yield question
 
     return asked()

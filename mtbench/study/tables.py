@@ -1,21 +1,16 @@
-"""The report for people: the tables that terminal and page have in common, and the page."""
+"""The report for people, as head and tables: what terminal and page have in common."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from mtbench import __version__
-from mtbench.core.errors import MtbenchError
-from mtbench.core.files import atomic_file
 from mtbench.core.text import points, points_range
-from mtbench.features.needs import need
 from mtbench.study.claims import even, only_different, p_value
+from mtbench.study.design import THREE_WAY
 from mtbench.study.places import names
 
 Row = Mapping[str, Any]
-SUFFIXES = (".html", ".htm")
 
 
 def head(found: Row) -> str:
@@ -37,7 +32,7 @@ def tables(found: Row) -> list[tuple[str, list[str], list[list[Any]], str]]:
         ]
         for row in found["rates"]
     ]
-    if found["way"] == "three-way" or len(found["models"]) == 2:
+    if found["way"] == THREE_WAY or len(found["models"]) == 2:
         share = points(found["neither"] / found["answers"]) if found["answers"] else "-"
         rates.append(["neither / cannot tell", found["answers"], found["neither"], share, *["-"] * 4])
     pairs = [
@@ -114,45 +109,6 @@ def tables(found: Row) -> list[tuple[str, list[str], list[list[Any]], str]]:
             "places, by 10,000 new deals of the orders that people saw; it takes answers as independent. A dash: each\n"
             "set of models was seen in one order only, which tells nothing.",
         ),
-    ]
-
-
-def check_page(out: Path, *, overwrite: bool) -> None:
-    """Refuse, before long work, what cannot be written."""
-    need("jinja2", extra="chat")
-    if out.suffix.lower() not in SUFFIXES:
-        raise MtbenchError(f"{out}: a page is written as .html or .htm, not as {out.suffix or 'nothing'}")
-    if out.is_dir() or (out.exists() and not overwrite):
-        raise MtbenchError(f"{out} exists; give another name, or add --overwrite")
-
-
-def write_page(found: Row, out: Path) -> None:
-    """Write the report as one page that works offline, whole or not at all."""
-    jinja2 = need("jinja2", extra="chat")
-    environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        loader=jinja2.PackageLoader("mtbench.study", "templates"),
-    )
-    text = environment.get_template("report.html").render(
-        found=found, head=head(found), bars=_bars(found), tables=tables(found), version=__version__
-    )
-    with atomic_file(out) as temporary:
-        temporary.write_bytes(text.encode("utf-8", errors="replace"))
-
-
-def _bars(found: Row) -> list[tuple[str, float, float, float, str]]:
-    """Name, rate, from and to in per cent, and the numbers as text."""
-    return [
-        (
-            row["model"],
-            *(round(100 * share, 2) for share in (row["rate"], *(row["interval"] or [row["rate"]] * 2))),
-            f"{points(row['rate'])}%" + (f" ({_range(row['interval'])})" if row["interval"] else ""),
-        )
-        for row in found["rates"]
-        if row["rate"] is not None
     ]
 
 
