@@ -17,7 +17,6 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import digamma
 
 from mtbench.core.errors import MtbenchError, unknown
 
@@ -83,6 +82,8 @@ def reciprocal_rank(positions: Positions) -> Floats:
     Naming trap: not 1 / (expected rank), which is smaller as soon as there is a tie (Jensen). No cut-off:
     on a list of the first 100 it would be MRR@100.
     """
+    from scipy.special import digamma  # late: pages that only rank start sooner
+
     g, e = positions.greater, positions.equal
     harmonic = _ratio(digamma(g + e + 1.0) - digamma(g + 1.0), e, missing=0.0)
     # Without a tie the difference of two near digammas loses digits: 1e-9 of the value at rank 1,000,000.
