@@ -296,7 +296,7 @@ def test_the_best_epoch_on_dev_is_kept_and_patience_ends_the_training(
     assert [epoch["mean"] for epoch in record["epochs"]] == scores[: epochs + 1]
     assert "loss" not in record["epochs"][0]
     assert [epoch["loss"] for epoch in record["epochs"][1:]] == pytest.approx([2 - 0.2 * n for n in range(epochs)])
-    assert float(net.weight) == pytest.approx(1 - 0.1 * best, abs=1e-6)
+    assert net.weight.item() == pytest.approx(1 - 0.1 * best, abs=1e-6)
     assert not net.training
 
 
@@ -305,7 +305,7 @@ def test_without_a_dev_part_the_last_epoch_is_kept_whatever_the_patience() -> No
     recipe = Recipe(epochs=3, rate=0.1, decay=0.0, schedule="constant", clip=0.0, patience=1)
     record = one(net, descending(net), recipe=recipe)
     assert (record["best_epoch"], len(record["epochs"])) == (3, 4)
-    assert float(net.weight) == pytest.approx(0.7, abs=1e-6)
+    assert net.weight.item() == pytest.approx(0.7, abs=1e-6)
 
 
 def test_the_scores_on_dev_are_those_of_a_network_that_drops_nothing() -> None:
@@ -343,7 +343,7 @@ def test_a_loss_that_is_no_number_names_step_and_epoch_and_leaves_the_best_weigh
     with pytest.raises(DivergedError, match=r"small: the loss is (nan|inf).* at step 3 of epoch 2\. Lower") as found:
         one(net, loss, recipe=recipe, steps=4, scores=[0.1, 0.2])
     assert "--set rate (0.1)" in str(found.value)
-    assert float(net.weight) == pytest.approx(1 - 0.4, abs=1e-5)  # after four steps of the first epoch
+    assert net.weight.item() == pytest.approx(1 - 0.4, abs=1e-5)  # after four steps of the first epoch
     assert found.value.phases["small"]["best_epoch"] == 1
     assert len(found.value.phases["small"]["epochs"]) == 2
     assert not net.training
@@ -365,7 +365,7 @@ def test_a_gradient_that_is_no_number_in_the_last_step_is_found(clip: float) -> 
     recipe = Recipe(epochs=2, rate=0.1, clip=clip)
     with pytest.raises(DivergedError, match="step 1 of epoch 1"):  # the root has no slope at 0
         one(net, lambda batch: (net.weight * 0).sqrt().sum(), recipe=recipe)
-    assert float(net.weight) == 1.0
+    assert net.weight.item() == 1.0
 
 
 def test_weights_that_give_no_scores_any_more_are_a_divergence_and_those_of_the_start_an_error() -> None:
@@ -437,7 +437,7 @@ def test_matrices_decay_and_nothing_else_does() -> None:
     net = number(2.0)
     recipe = Recipe(epochs=1, rate=0.1, decay=0.5, schedule="constant")
     one(net, lambda batch: 0 * net(torch.ones(1, 1)).sum(), recipe=recipe, steps=2)
-    assert float(net.weight) == pytest.approx(2 * (1 - 0.1 * 0.5) ** 2)
+    assert net.weight.item() == pytest.approx(2 * (1 - 0.1 * 0.5) ** 2)
     assert float(net.bias) == 2.0
 
 
@@ -446,7 +446,7 @@ def test_what_wants_no_gradient_stays_as_it_is() -> None:
     net.weight.requires_grad_(requires_grad=False)
     recipe = Recipe(epochs=2, rate=0.1, decay=0.5, schedule="constant")
     one(net, descending(net), recipe=recipe)
-    assert float(net.weight) == 2.0
+    assert net.weight.item() == 2.0
     assert float(net.bias) == pytest.approx(1.8)
 
 
