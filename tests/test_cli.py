@@ -107,7 +107,7 @@ def test_help_starts_with_commands_that_exist_and_imports_nothing_heavy() -> Non
         ("check-model", ["MODEL", "--set", "--benchmark", "--seed", "--json"]),
         ("compare", ["RESULT...", "--measure", "--baseline", "--json"]),
         ("report", ["RESULT...", "--out", "--benchmark", "--examples", "--overwrite"]),
-        ("chat", ["[MODEL] [MODEL2]", "--benchmark", "--host", "--public", "--port", "--out", "--no-browser"]),
+        ("chat", ["[MODEL [MODEL2]]", "--benchmark", "--host", "--public", "--port", "--out", "--no-browser"]),
         ("study", ["serve", "report", "forget"]),
         ("study serve", ["RESULT RESULT [RESULT]", "--benchmark", "--questions", "--seed", "--pairwise", "--public"]),
         ("study report", ["FILE", "--json", "--out", "--overwrite"]),
